@@ -1,0 +1,136 @@
+"""Functions that are never expanded into textbook form, because their stable evaluation differs.
+
+SymPy sees them as functions with derivatives; the lowering prints each in its cancellation-free
+form. The one that matters here is the resolvent trace of the Marchenko-Pastur law.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+import sympy as sp
+
+if TYPE_CHECKING:
+    from numerics.program import Builder
+
+
+class ResolventTrace(sp.Function):
+    r"""Normalised trace of the resolvent of a white Wishart matrix, :math:`M_\kappa(u)`.
+
+    .. math:: M_\kappa(u) = \lim \tfrac1d \mathrm{tr}\,(R_k + u)^{-1},\qquad
+              R_k=\tfrac1k\sum_{j\le k} w_j w_j^\top,\quad
+              \frac1M = u + \frac{1}{1 + M/\kappa},\quad d,k\to\infty,\ k/d\to\kappa .
+
+    Parameters
+    ----------
+    kappa : Expr
+        Samples per dimension k/d, positive; infinity is allowed and gives 1/(1+u).
+    u : Expr
+        Regularisation, positive.
+
+    Notes
+    -----
+    Positive root of :math:`\frac u\kappa M^2 + (u+1-\frac1\kappa)M - 1 = 0`. The printed root
+    cancels for :math:`\kappa<1` at small u; programs use the conjugate form there.
+
+    References
+    ----------
+    arXiv 2405.11751, Methods, definition of M_kappa.
+
+    Examples
+    --------
+    >>> kappa, u = sp.symbols("kappa u", positive=True)
+    >>> ResolventTrace(sp.oo, u)
+    1/(u + 1)
+    >>> sp.simplify(ResolventTrace(kappa, u).definition().subs({kappa: 2, u: sp.Rational(1, 2)}))
+    -2 + 2*sqrt(2)
+    """
+
+    nargs = 2
+
+    @classmethod
+    def eval(cls, *args: Any) -> Any:
+        """Return the value at infinite kappa; stay symbolic otherwise."""
+        kappa, u = args
+        if kappa is sp.oo:
+            return 1 / (1 + u)
+        return None
+
+    def definition(self) -> sp.Expr:
+        """Return the closed form with its square root, for exact algebra only."""
+        kappa, u = cast(tuple[Any, Any], self.args)
+        b = u + 1 - 1 / kappa
+        return 2 / (b + sp.sqrt(b**2 + 4 * u / kappa))
+
+    def fdiff(self, argindex: int = 2) -> sp.Expr:
+        """Return the derivative in kappa (1) or in u (2), in subtraction-free form."""
+        kappa, u = cast(tuple[Any, Any], self.args)
+        m: Any = self
+        t = m / (1 + m / kappa)
+        slope = t / m + t * u * m / kappa  # 1 - t^2/kappa, without the subtraction
+        if argindex == 2:
+            return -(m**2) / slope
+        return -m * (t / kappa) ** 2 / slope
+
+    def _latex(self, printer: Any) -> str:
+        kappa, u = self.args
+        return rf"M_{{{printer._print(kappa)}}}\!\left({printer._print(u)}\right)"
+
+    def _eval_is_positive(self) -> bool | None:
+        return True if all(a.is_positive for a in self.args) else None
+
+    def _eval_is_extended_real(self) -> bool | None:
+        return True if all(a.is_positive for a in self.args) else None
+
+    def _eval_evalf(self, prec: int) -> Any:
+        return self.definition()._eval_evalf(prec)
+
+    @staticmethod
+    def lower(builder: Builder, kappa: int, u: int) -> int:
+        """Write the two-branch form, accurate to a few ulp over the whole domain.
+
+        b = u + (kappa-1)/kappa; M = 2/(b+s) for b > 0 and (s-b) kappa/(2u) otherwise, with
+        s = sqrt(b^2 + 4u/kappa); (kappa-1)/kappa is 1 - 1/kappa for kappa > 2, which is also
+        right at kappa = infinity.
+        """
+        one, two, four = (builder.constant(n) for n in (1, 2, 4))
+        op = builder.op
+        near = op("div", op("sub", kappa, one), kappa)
+        far = op("sub", one, op("div", one, kappa))
+        shift = builder.select(op("less", two, kappa), far, near)
+        b = op("add", u, shift)
+        s = op("sqrt", op("add", op("mul", b, b), op("div", op("mul", four, u), kappa)))
+        outer = op("div", two, op("add", b, s))
+        inner = op("div", op("mul", op("sub", s, b), kappa), op("mul", two, u))
+        return builder.select(op("less", builder.constant(0), b), outer, inner)
+
+
+def textbook(expression: Any) -> Any:
+    """Replace every stable function by its textbook closed form, for exact algebra.
+
+    Parameters
+    ----------
+    expression : Expr
+        Any expression.
+
+    Returns
+    -------
+    Expr
+        The same expression without :class:`ResolventTrace`.
+
+    Examples
+    --------
+    >>> u = sp.Symbol("u", positive=True)
+    >>> textbook(ResolventTrace(sp.Integer(1), u))
+    2/(u + sqrt(u**2 + 4*u))
+    """
+    return expression.replace(
+        lambda e: isinstance(e, ResolventTrace), lambda e: textbook_arguments(e)
+    )
+
+
+def textbook_arguments(function: ResolventTrace) -> Any:
+    """Return the definition of one stable function with its arguments treated first."""
+    return ResolventTrace.definition(
+        cast(Any, function.func(*[textbook(a) for a in function.args], evaluate=False))
+    )

@@ -1,0 +1,311 @@
+"""From SymPy to a :class:`~numerics.program.Program`: the expression as written, nothing expanded.
+
+The definitions of a formula arrive in order (``xi`` solves this, ``M`` is that, ...). Each is
+translated term by term, so that the cancellation-free form a derivation has proved is the form that
+runs. Common subexpressions are shared by the builder; powers become products; an expression with no
+straight-line form is a :class:`~numerics.errors.LoweringError`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import sympy as sp
+
+from numerics.errors import LoweringError
+from numerics.program import Builder, Program
+
+TOLERANCE_EXPONENT = -50
+MAXIMUM_ITERATIONS = 200
+
+
+@dataclass(frozen=True)
+class Let:
+    """``symbol`` stands for ``expression`` from here on."""
+
+    symbol: sp.Symbol
+    expression: sp.Expr
+
+
+@dataclass(frozen=True)
+class Solve:
+    """``unknowns`` are the limit of ``step`` iterated from ``start``, a zero of ``residual``.
+
+    Parameters
+    ----------
+    unknowns : tuple of Symbol
+        What is solved for.
+    start : tuple of Expr
+        Starting values, free of the unknowns.
+    locals : tuple of Let
+        Abbreviations that depend on the unknowns, used by step and residual.
+    step : tuple of Expr
+        Improved unknowns.
+    residual : tuple of Expr
+        Expressions that vanish at the solution, one per unknown; differentiable there.
+    """
+
+    unknowns: tuple[sp.Symbol, ...]
+    start: tuple[sp.Expr, ...]
+    locals: tuple[Let, ...]
+    step: tuple[sp.Expr, ...]
+    residual: tuple[sp.Expr, ...]
+    tolerance_exponent: int = TOLERANCE_EXPONENT
+    maximum_iterations: int = MAXIMUM_ITERATIONS
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A relation between the arguments, in words and as a SymPy boolean."""
+
+    text: str
+    relation: Any
+    reason: str = ""
+
+
+def lower(
+    arguments: Sequence[sp.Symbol],
+    definitions: Sequence[Let | Solve],
+    outputs: Mapping[str, sp.Expr],
+    conditions: Sequence[Condition] = (),
+) -> Program:
+    """Translate a formula into a program.
+
+    Parameters
+    ----------
+    arguments : sequence of Symbol
+        Operands in order.
+    definitions : sequence of Let or Solve
+        In dependency order.
+    outputs : mapping of str to Expr
+        What is computed.
+    conditions : sequence of Condition
+        Domain of the arguments.
+
+    Returns
+    -------
+    Program
+        Straight-line code with the root iterations in place.
+
+    Raises
+    ------
+    LoweringError
+        If an expression contains a Float, an unknown symbol, or a function without a program.
+
+    Examples
+    --------
+    >>> x, y = sp.symbols("x y", positive=True)
+    >>> lower([x], [Let(y, sp.sqrt(1 + x))], {"f": y**3 / x}).operations()
+    {'add': 1, 'sqrt': 1, 'power': 1, 'div': 1}
+    """
+    builder = Builder(tuple(str(a) for a in arguments))
+    values: dict[sp.Basic, int] = {a: builder.argument(str(a)) for a in arguments}
+    scope = _Scope(builder, values)
+    for condition in conditions:
+        names = tuple(sorted(str(s) for s in condition.relation.free_symbols))
+        builder.require(condition.text, names, scope.value(condition.relation), condition.reason)
+    for definition in definitions:
+        if isinstance(definition, Let):
+            scope.define(definition)
+        else:
+            scope.solve(definition)
+    return builder.program({name: scope.value(sp.sympify(e)) for name, e in outputs.items()})
+
+
+_UNARY = {
+    sp.exp: "exp",
+    sp.log: "log",
+    sp.sin: "sin",
+    sp.cos: "cos",
+    sp.atan: "atan",
+    sp.Abs: "abs",
+    sp.gamma: "gamma",
+    sp.zeta: "zeta",
+}
+_NAMED = {sp.pi: "pi", sp.E: "e", sp.EulerGamma: "euler_gamma", sp.oo: "inf", sp.nan: "nan"}
+_RELATIONS = {
+    sp.StrictLessThan: ("less", False),
+    sp.LessThan: ("less_equal", False),
+    sp.StrictGreaterThan: ("less", True),
+    sp.GreaterThan: ("less_equal", True),
+    sp.Equality: ("equal", False),
+}
+
+
+class _Scope:
+    """Values known so far, and the translation of expressions into them."""
+
+    def __init__(self, builder: Builder, values: dict[sp.Basic, int]):
+        self.builder, self.values = builder, values
+
+    def define(self, let: Let) -> None:
+        self.values[let.symbol] = self.value(let.expression)
+
+    def solve(self, solve: Solve) -> None:
+        builder = self.builder
+        start = tuple(self.value(s) for s in solve.start)
+        parameters = builder.open(len(solve.unknowns))
+        inner = _Scope(
+            builder, {**self.values, **dict(zip(solve.unknowns, parameters, strict=True))}
+        )
+        for let in solve.locals:
+            inner.define(let)
+        yields = tuple(inner.value(e) for e in (*solve.step, *solve.residual))
+        roots = builder.close(
+            "root",
+            parameters,
+            yields,
+            start,
+            (solve.tolerance_exponent, solve.maximum_iterations),
+            len(solve.unknowns),
+        )
+        self.values.update(zip(solve.unknowns, roots, strict=True))
+
+    def value(self, expression: Any) -> int:
+        """Return the value number of an expression."""
+        if expression in self.values:
+            return self.values[expression]
+        value = self._translate(expression)
+        if not expression.has(sp.Sum):
+            self.values[expression] = value
+        return value
+
+    def _translate(self, e: Any) -> int:
+        builder = self.builder
+        if isinstance(e, sp.Rational):
+            return builder.constant(Fraction(int(e.p), int(e.q)))
+        if e in _NAMED:
+            return builder.constant(_NAMED[e])
+        if e is sp.S.NegativeInfinity:
+            return builder.op("neg", builder.constant("inf"))
+        if isinstance(e, sp.Add):
+            return self._sum(e)
+        if isinstance(e, sp.Mul):
+            return self._product(e)
+        if isinstance(e, sp.Pow):
+            return self._power(e)
+        if type(e) in _UNARY and len(e.args) == 1:
+            return builder.op(_UNARY[type(e)], self.value(e.args[0]))
+        if isinstance(e, sp.Max | sp.Min):
+            op = "maximum" if isinstance(e, sp.Max) else "minimum"
+            values = [self.value(a) for a in e.args]
+            result = values[0]
+            for v in values[1:]:
+                result = builder.op(op, result, v)
+            return result
+        if isinstance(e, sp.Piecewise):
+            return self._piecewise(e)
+        if type(e) in _RELATIONS:
+            op, swap = _RELATIONS[type(e)]
+            left, right = (self.value(a) for a in e.args)
+            return builder.op(op, *((right, left) if swap else (left, right)))
+        if isinstance(e, sp.And | sp.Or):
+            op = "and" if isinstance(e, sp.And) else "or"
+            values = [self.value(a) for a in sorted(e.args, key=sp.default_sort_key)]
+            result = values[0]
+            for v in values[1:]:
+                result = builder.op(op, result, v)
+            return result
+        if isinstance(e, sp.Not):
+            return builder.op("not", self.value(e.args[0]))
+        if isinstance(e, sp.Unequality):
+            return builder.op("not", self.value(sp.Eq(*e.args)))
+        if isinstance(e, sp.Sum):
+            return self._series(e)
+        write = getattr(type(e), "lower", None)
+        if write is not None:
+            return write(builder, *(self.value(a) for a in e.args))
+        raise LoweringError(
+            "lower(...)",
+            f"{e} of type {type(e).__name__} has no program",
+            "only arithmetic, roots, elementary functions, Piecewise, finite sums and the stable "
+            "functions of numerics.functions can be compiled"
+            + ("; a Float hides its exact value" if isinstance(e, sp.Float) else ""),
+            "define the symbol among the definitions, or rewrite with sympy.Rational"
+            if isinstance(e, sp.Symbol | sp.Float)
+            else "rewrite the expression with those functions",
+        )
+
+    def _sum(self, e: Any) -> int:
+        builder = self.builder
+        positive, negative = [], []
+        for term in e.args:
+            (negative if term.could_extract_minus_sign() else positive).append(term)
+        if not positive:
+            return builder.op("neg", self.value(-e))
+        result = self.value(positive[0])
+        for term in positive[1:]:
+            result = builder.op("add", result, self.value(term))
+        for term in negative:
+            result = builder.op("sub", result, self.value(-term))
+        return result
+
+    def _product(self, e: Any) -> int:
+        builder = self.builder
+        above: list[int] = []
+        below: list[int] = []
+        sign = 1
+        for factor in e.args:
+            if isinstance(factor, sp.Rational):
+                if factor < 0:
+                    sign = -1
+                p, q = abs(int(factor.p)), int(factor.q)
+                if p != 1:
+                    above.append(builder.constant(p))
+                if q != 1:
+                    below.append(builder.constant(q))
+            elif isinstance(factor, sp.Pow) and factor.exp.could_extract_minus_sign():
+                below.append(self.value(1 / factor))
+            else:
+                above.append(self.value(factor))
+        result = self._chain(above)
+        if below:
+            result = builder.op("div", result, self._chain(below))
+        return builder.op("neg", result) if sign < 0 else result
+
+    def _chain(self, values: list[int]) -> int:
+        if not values:
+            return self.builder.constant(1)
+        result = values[0]
+        for v in values[1:]:
+            result = self.builder.op("mul", result, v)
+        return result
+
+    def _power(self, e: Any) -> int:
+        builder, (base, exponent) = self.builder, e.args
+        if base is sp.E:
+            return builder.op("exp", self.value(exponent))
+        if exponent.could_extract_minus_sign():
+            return builder.op("div", builder.constant(1), self.value(1 / e))
+        if isinstance(exponent, sp.Integer):
+            n = int(exponent)
+            return builder.op("power", self.value(base), attribute=n)
+        if isinstance(exponent, sp.Rational) and exponent.q == 2:
+            root = builder.op("sqrt", self.value(base))
+            return root if exponent.p == 1 else builder.op("power", root, attribute=int(exponent.p))
+        return builder.op("pow", self.value(base), self.value(exponent))
+
+    def _piecewise(self, e: Any) -> int:
+        builder = self.builder
+        pieces = list(e.args)
+        last_value, last_condition = pieces[-1]
+        result = self.value(last_value)
+        if last_condition is not sp.true:
+            nan = builder.constant("nan")
+            result = builder.select(self.value(last_condition), result, nan)
+        for value, condition in reversed(pieces[:-1]):
+            result = builder.select(self.value(condition), self.value(value), result)
+        return result
+
+    def _series(self, e: Any) -> int:
+        term, (index, lower_end, upper_end) = e.args
+        builder = self.builder
+        ends = (self.value(lower_end), self.value(upper_end))
+        (parameter,) = builder.open(1)
+        inner = _Scope(builder, {**self.values, index: parameter})
+        value = inner.value(term)
+        (total,) = builder.close("sum", (parameter,), (value,), ends, None, 1)
+        return total
