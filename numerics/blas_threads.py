@@ -11,7 +11,6 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 
 _VARIABLES = (
@@ -31,12 +30,10 @@ _SYMBOLS = (
 def _bundled_libraries() -> Iterator[ctypes.CDLL]:
     """Yield the OpenBLAS that the NumPy and SciPy wheels brought, where they are loaded."""
     for package in ("numpy", "scipy"):
-        if package not in sys.modules:
+        origin = getattr(sys.modules.get(package), "__file__", None)
+        if origin is None:
             continue
-        spec = find_spec(package)
-        if spec is None or spec.origin is None:
-            continue
-        root = Path(spec.origin).parent
+        root = Path(origin).parent
         for folder in (root.parent / f"{package}.libs", root / ".dylibs"):
             for path in sorted(folder.glob("*openblas*")):
                 try:
@@ -61,13 +58,6 @@ def use_one_thread() -> None:
 
     The environment variables decide for libraries not loaded yet; an OpenBLAS from a wheel of
     NumPy or SciPy that is loaded already is told directly.
-
-    Examples
-    --------
-    >>> import os
-    >>> use_one_thread()
-    >>> os.environ["OPENBLAS_NUM_THREADS"]
-    '1'
     """
     for variable in _VARIABLES:
         os.environ[variable] = "1"
