@@ -1,0 +1,214 @@
+"""Exact polynomials with integer coefficients, held by FLINT, read from and written to SymPy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from functools import lru_cache, reduce
+from math import lcm
+from numbers import Integral
+
+import sympy
+from flint import Ordering, fmpz, fmpz_mpoly, fmpz_mpoly_ctx
+from sympy import Expr, Poly, Rational, Symbol
+
+from derive.errors import ArgumentsError
+
+Exact = int | str | Fraction | Decimal | Expr
+
+
+def exact_number(value: Exact, call: str) -> Expr:
+    """Return the exact SymPy value of an integer, fraction, decimal string or expression.
+
+    Parameters
+    ----------
+    value : int, str, Fraction, Decimal or sympy.Expr
+        Binary floats are refused, since 0.1 is not one tenth.
+    call : str
+        The call to name in the error.
+
+    Returns
+    -------
+    sympy.Expr
+
+    Raises
+    ------
+    ArgumentsError
+        The value is a float, or holds one, or is not a number.
+
+    Examples
+    --------
+    >>> exact_number("0.5", "f")
+    1/2
+    """
+    if isinstance(value, Expr) and not value.atoms(sympy.Float):
+        return value
+    if isinstance(value, Integral) and not isinstance(value, bool):
+        return sympy.Integer(int(value))
+    if isinstance(value, Fraction):
+        return Rational(value.numerator, value.denominator)
+    if isinstance(value, str | Decimal):
+        try:
+            ratio = Fraction(value)
+        except (ValueError, OverflowError, ZeroDivisionError):
+            pass
+        else:
+            return Rational(ratio.numerator, ratio.denominator)
+    raise ArgumentsError(
+        call,
+        f"{value!r} is not an exact number",
+        "the symbolic layer holds no floating-point numbers: a float is not the decimal it prints",
+        'write an int, a Fraction, a sympy.Rational or a string such as "0.1"',
+    )
+
+
+@dataclass(frozen=True)
+class PolynomialRing:
+    """The integer polynomials in a fixed list of symbols.
+
+    Parameters
+    ----------
+    symbols : tuple of sympy.Symbol
+        The variables; their order is the order of the exponents.
+
+    Examples
+    --------
+    >>> x, y = sympy.symbols("x y")
+    >>> ring = PolynomialRing((x, y))
+    >>> ring.write(ring.numerator(x / y - y / 2))
+    2*x - y**2
+    """
+
+    symbols: tuple[Symbol, ...]
+
+    @property
+    def context(self) -> fmpz_mpoly_ctx:
+        """The FLINT context."""
+        # positions, not names: a symbol may print as anything
+        names = [f"x{i}" for i in range(len(self.symbols))]
+        return fmpz_mpoly_ctx.get(names, Ordering.lex)
+
+    def place(self, symbol: Symbol) -> int:
+        """Return the position of a symbol."""
+        return self.symbols.index(symbol)
+
+    def gen(self, symbol: Symbol) -> fmpz_mpoly:
+        """Return a symbol as a polynomial."""
+        return self.context.gens()[self.place(symbol)]
+
+    def numerator(self, expr: Expr) -> fmpz_mpoly:
+        """Return the primitive numerator of a rational expression.
+
+        Raises
+        ------
+        ArgumentsError
+            The expression is not rational in the symbols with rational coefficients.
+        """
+        return self.fraction(expr)[0].primitive()[1]
+
+    def fraction(self, expr: Expr) -> tuple[fmpz_mpoly, fmpz_mpoly]:
+        """Return numerator and denominator of a rational expression, as polynomials."""
+        upper, lower = sympy.fraction(sympy.together(expr))
+        (top, top_scale), (bottom, bottom_scale) = self._read(upper), self._read(lower)
+        return top * bottom_scale, bottom * top_scale
+
+    def _read(self, expr: Expr) -> tuple[fmpz_mpoly, int]:
+        try:
+            poly = Poly(expr, *self.symbols, domain="QQ")
+        except sympy.PolynomialError as err:
+            raise self._not_rational(expr) from err
+        except sympy.CoercionFailed as err:
+            raise self._not_rational(expr) from err
+        terms = poly.terms()
+        scale = reduce(lcm, (int(c.q) for _, c in terms), 1)
+        return self.context.from_dict({e: int(c * scale) for e, c in terms}), scale
+
+    def _not_rational(self, expr: Expr) -> ArgumentsError:
+        names = ", ".join(s.name for s in self.symbols)
+        return ArgumentsError(
+            "PolynomialRing.numerator(expr)",
+            f"{expr} is not a ratio of polynomials in {names} with rational coefficients",
+            "elimination is exact only over the rationals",
+            "write irrational constants as symbols, and decimals as Rational",
+        )
+
+    def write(self, polynomial: fmpz_mpoly) -> Expr:
+        """Return a polynomial as an expanded SymPy expression."""
+        terms = {exponents: int(c) for exponents, c in polynomial.to_dict().items()}
+        return Poly.from_dict(terms, *self.symbols).as_expr() if terms else sympy.Integer(0)
+
+    def substituted(
+        self, polynomial: fmpz_mpoly, values: dict[Symbol, tuple[fmpz_mpoly, fmpz_mpoly]]
+    ) -> fmpz_mpoly:
+        """Return the numerator of a polynomial with ratios put in for some of its symbols."""
+        degrees = polynomial.degrees()
+        powers = {
+            self.place(s): (_powers(top, degrees[self.place(s)]), _powers(low, degrees[self.place(s)]))
+            for s, (top, low) in values.items()
+        }
+        total = self.context.constant(0)
+        for exponents, coefficient in polynomial.to_dict().items():
+            rest = tuple(0 if i in powers else e for i, e in enumerate(exponents))
+            term = self.context.from_dict({rest: coefficient})
+            for i, (tops, lows) in powers.items():
+                term *= tops[exponents[i]] * lows[degrees[i] - exponents[i]]
+            total += term
+        return total
+
+    def resultant(self, p: fmpz_mpoly, q: fmpz_mpoly, symbol: Symbol) -> fmpz_mpoly:
+        """Return Res(p, q) with respect to a symbol: zero where both vanish together."""
+        return p.resultant(q, f"x{self.place(symbol)}")
+
+    def discriminant(self, p: fmpz_mpoly, symbol: Symbol) -> fmpz_mpoly:
+        """Return the discriminant of p in a symbol."""
+        return p.discriminant(f"x{self.place(symbol)}")
+
+    def rows(self, p: fmpz_mpoly, first: Symbol, second: Symbol) -> dict[tuple[int, int], fmpz_mpoly]:
+        """Return the coefficients of p as a polynomial in two of the symbols."""
+        i, j = self.place(first), self.place(second)
+        table: dict[tuple[int, int], dict] = {}
+        for exponents, coefficient in p.to_dict().items():
+            rest = tuple(0 if k in (i, j) else e for k, e in enumerate(exponents))
+            table.setdefault((exponents[i], exponents[j]), {})[rest] = coefficient
+        return {key: self.context.from_dict(terms) for key, terms in table.items()}
+
+    def with_sign(self, p: fmpz_mpoly) -> fmpz_mpoly:
+        """Return the primitive polynomial with positive leading coefficient."""
+        p = p.primitive()[1]
+        return -p if p.leading_coefficient() < fmpz(0) else p
+
+
+def _powers(base: fmpz_mpoly, highest: int) -> list[fmpz_mpoly]:
+    powers = [base.context().constant(1)]
+    for _ in range(highest):
+        powers.append(powers[-1] * base)
+    return powers
+
+
+@lru_cache(maxsize=512)
+def irreducible_factors(symbols: tuple[Symbol, ...], expr: Expr) -> tuple[Expr, ...]:
+    """Return the distinct irreducible factors, over the rationals, of a rational expression.
+
+    Parameters
+    ----------
+    symbols : tuple of sympy.Symbol
+        The variables, every free symbol of the expression.
+    expr : sympy.Expr
+        A rational expression; only its numerator counts.
+
+    Returns
+    -------
+    tuple of sympy.Expr
+        Primitive, with positive leading coefficient.
+
+    Examples
+    --------
+    >>> x, y = sympy.symbols("x y")
+    >>> irreducible_factors((x, y), x**2 - y**2)
+    (x + y, x - y)
+    """
+    ring = PolynomialRing(symbols)
+    _, pairs = ring.numerator(expr).factor()
+    factors = [ring.write(ring.with_sign(p)) for p, _ in pairs]
+    return tuple(sorted(factors, key=lambda f: (len(f.args), str(f))))
