@@ -135,7 +135,7 @@ class AsymptoticSeries:
             return None
         first = self.leading
         return Term(
-            sp.simplify(second.coefficient / first.coefficient),
+            sp.powsimp(second.coefficient / first.coefficient),
             sp.simplify(second.exponent - first.exponent),
             second.log_power - first.log_power,
         )

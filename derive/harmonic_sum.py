@@ -17,7 +17,7 @@ import sympy as sp
 from derive.asymptotic_series import AsymptoticSeries, RatioEvidence, Term
 from derive.errors import ConditionError
 from derive.high_precision import Expression, Real, Values, exact_point, reject_floats, value
-from derive.laurent import principal_part
+from derive.laurent import principal_part, tidy
 from derive.mellin import MellinTransform, Pole, gamma_poles, s
 from derive.mode_sum import sum_over_modes
 
@@ -321,16 +321,17 @@ class HarmonicSum:
             given = ", ".join(f"{symbol} = {number}" for symbol, number in point.items())
             raise ConditionError(
                 "HarmonicSum",
-                f"the strip is empty at {given}: {self.existence} fails",
+                f"the strip is empty{f' at {given}' if given else ''}: "
+                f"{self.abscissa} > {self.pair.lower} fails",
                 "the kernel does not fall fast enough at small argument, so the sum over modes "
                 "diverges",
-                f"choose exponents with {self.existence}",
+                f"choose exponents with {self.abscissa} > {self.pair.lower}",
             )
 
 
 def _single(laurent: tuple[Expression, ...]) -> tuple[Expression]:
     """Amplitude picked up at a simple pole right of the strip."""
-    return (sp.simplify(-laurent[0]),)
+    return (tidy(-laurent[0]),)
 
 
 def _terms_of(pole: Pole, side: int) -> list[Term]:
@@ -343,5 +344,5 @@ def _terms_of(pole: Pole, side: int) -> list[Term]:
     for j in range(len(pole.laurent), 0, -1):
         coefficient = sign * pole.laurent[j - 1] * (-1) ** (j - 1) / sp.factorial(j - 1)
         if coefficient != 0:
-            listed.append(Term(sp.simplify(coefficient), sp.simplify(-pole.location), j - 1))
+            listed.append(Term(tidy(coefficient), sp.simplify(-pole.location), j - 1))
     return listed

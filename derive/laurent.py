@@ -172,4 +172,13 @@ def principal_part(
             while len(total) < power:
                 total.append(sp.Integer(0))
             total[power - 1] += taylor[index]
-    return tuple(sp.simplify(term) for term in total)
+    return tuple(tidy(term) for term in total)
+
+
+def tidy(coefficient: Expression) -> Expression:
+    """Collect powers and common factors, leaving Gamma functions as they are.
+
+    ``Gamma(beta) Gamma(2 - beta)`` is regular at ``beta = 1``; its simplified form
+    ``pi (1 - beta)/sin(pi beta)`` is 0/0 there, so nothing stronger is used.
+    """
+    return sp.powsimp(sp.factor_terms(sp.expand_mul(coefficient)))
