@@ -163,7 +163,7 @@ def evaluate_many(
     -------
     dict of str to BallColumn
         One column per output. A point without a value (outside the domain, inconclusive) is in
-        `failures` with a sentence, and NaN among the values.
+        `failures` with its error, and NaN among the values.
 
     Raises
     ------
@@ -182,7 +182,7 @@ def evaluate_many(
     _check_names(program, points)
     columns, count = _columns(program, points)
     values: list[list[arb]] = [[] for _ in program.outputs]
-    failures: dict[int, str] = {}
+    failures: dict[int, DeriveError] = {}
     with working_precision(bits + GUARD_BITS):
         for first in range(0, count, TILE):
             size = min(TILE, count - first)
@@ -198,7 +198,7 @@ def evaluate_many(
             for i, fine in enumerate(good):
                 if not fine:
                     again = _again(program, [c[first + i] for c in columns], bits)
-                    if isinstance(again, str):
+                    if isinstance(again, DeriveError):
                         failures[first + i] = again
                         again = [arb.nan()] * len(outputs)
                     for output, x in zip(outputs, again, strict=True):
@@ -349,13 +349,13 @@ def _quick(x: Exact) -> arb:
     return arb(x) if type(x) is float else as_ball(x)
 
 
-def _again(program: Program, operands: list[Exact], bits: int) -> list[arb] | str:
-    """Evaluate one point of a batch with more precision; the sentence of the error if it fails."""
+def _again(program: Program, operands: list[Exact], bits: int) -> list[arb] | DeriveError:
+    """Evaluate one point of a batch with more precision, or return the error."""
     try:
         point = _point(program, dict(zip(program.arguments, operands, strict=True)))
         return list(_adaptive(program, point, bits, bits + GUARD_BITS).values())
     except DeriveError as error:
-        return str(error)
+        return error
 
 
 def _words(point: Mapping[str, Exact]) -> str:

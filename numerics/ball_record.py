@@ -12,7 +12,7 @@ import numpy as np
 from flint import arb
 
 from numerics.ball_operations import infinite
-from numerics.errors import ConvergenceError, DomainError
+from numerics.errors import ConvergenceError, DeriveError, DomainError
 from numerics.exact import exact
 
 
@@ -197,27 +197,22 @@ class BallColumn:
         FLINT balls, NaN where the evaluation failed.
     bits : int
         The relative accuracy asked for.
-    failures : mapping of int to str
-        Index of a point to the sentence that says why it has no value.
+    failures : mapping of int to DeriveError
+        Index of a point to the error that says why it has no value.
     """
 
     name: str
     values: tuple[arb, ...]
     bits: int
-    failures: Mapping[int, str]
+    failures: Mapping[int, DeriveError]
 
     def __len__(self) -> int:
         return len(self.values)
 
     def __getitem__(self, index: int) -> Ball:
-        """Return one value as an exact record; a failed point raises ConvergenceError."""
+        """Return one value as an exact record; a failed point raises its error."""
         if index in self.failures:
-            raise ConvergenceError(
-                f"{self.name}[{index}]",
-                self.failures[index],
-                "this point of the batch has no certified value",
-                "evaluate(program, ...) at this point alone, with more bits",
-            )
+            raise self.failures[index]
         return to_ball(self.values[index], self.bits)
 
     def midpoints(self) -> np.ndarray:
