@@ -33,7 +33,9 @@ from numerics.simulation import (
     Progress,
     SeedOutcome,
     SimulationResult,
+    Workers,
     run_over_seeds,
+    worker_processes,
 )
 
 
@@ -139,7 +141,7 @@ def in_context_errors(
     test_covariance: FloatArray | None = None,
     test_alpha: float | None = None,
     test_rho: float | None = None,
-    workers: int = 1,
+    workers: Workers = 1,
     progress: Progress | None = None,
 ) -> SimulationResult:
     r"""Simulate the test errors of linear attention pretrained by ridge regression.
@@ -167,8 +169,8 @@ def in_context_errors(
         Second moment of pretraining and of new tasks: eigenvalues (d,) or a matrix (d, d).
     test_alpha, test_rho : float, optional
         Context length and noise of the test on new tasks; those of training if absent.
-    workers : int
-        Number of processes; the numbers do not depend on it.
+    workers : int or pool of worker_processes
+        Processes; the numbers do not depend on them.
     progress : callable, optional
         Called as ``progress(done, seeds)``.
 
@@ -281,7 +283,7 @@ def ridge_bayes(
     trials: int = 100,
     seeds: int = 8,
     seed: int = 0,
-    workers: int = 1,
+    workers: Workers = 1,
     progress: Progress | None = None,
 ) -> SimulationResult:
     r"""Simulate the Bayes error for Gaussian tasks: ridge regression on the context itself.
@@ -358,7 +360,7 @@ def discrete_bayes(
     seeds: int = 10,
     seed: int = 0,
     tasks: TaskLaw = "gaussian",
-    workers: int = 1,
+    workers: Workers = 1,
     progress: Progress | None = None,
 ) -> SimulationResult:
     r"""Simulate the dMMSE estimator, Bayes-optimal for the finite list of pretraining tasks.
@@ -425,4 +427,5 @@ __all__ = [
     "realised_count",
     "ridge_bayes",
     "run_over_seeds",
+    "worker_processes",
 ]

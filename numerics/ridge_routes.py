@@ -324,6 +324,11 @@ def solve_by_dual_cholesky(
     ArgumentsError, DomainError
         For labels of another shape, a negative ridge, or no ridge with ``n > p``.
 
+    Validity
+    --------
+    For ``n > p`` the kernel is singular and the dual variables are of order ``1 / lam``: with a
+    small ridge they cancel, and the report says that the tolerance was not reached.
+
     References
     ----------
     C. Saunders, A. Gammerman and V. Vovk, ICML 1998 (ridge regression in dual variables).

@@ -25,6 +25,7 @@ from numerics.ridge_routes import SolverReport
 from numerics.sampling import FloatArray, check_counts
 
 Progress: TypeAlias = Callable[[int, int], None]
+Workers: TypeAlias = int | ProcessPoolExecutor
 
 
 @dataclass(frozen=True)
@@ -185,13 +186,44 @@ class SimulationResult:
         return "\n".join(lines)
 
 
+def worker_processes(count: int) -> ProcessPoolExecutor:
+    """Start processes for many simulations, each with one linear-algebra thread.
+
+    Starting a process costs about a second, so a sweep of short simulations shares them::
+
+        with worker_processes(2) as pool:
+            results = [in_context_errors(..., workers=pool) for kappa in kappas]
+
+    Parameters
+    ----------
+    count : int
+        Number of processes, at least 1.
+
+    Returns
+    -------
+    concurrent.futures.ProcessPoolExecutor
+        To be used in a ``with`` block, which ends the processes.
+
+    Raises
+    ------
+    DomainError
+        If ``count`` is below one.
+    """
+    check_counts(f"worker_processes({count!r})", count=count)
+    # spawn, not fork: a forked OpenBLAS has lost its threads; and the initializer is imported
+    # from a module without NumPy, so its environment is set before NumPy is loaded
+    return ProcessPoolExecutor(
+        count, mp_context=multiprocessing.get_context("spawn"), initializer=use_one_thread
+    )
+
+
 def run_over_seeds(
     one_seed: Callable[[np.random.SeedSequence], SeedOutcome],
     *,
     seeds: int,
     seed: int,
     size: int = 0,
-    workers: int = 1,
+    workers: Workers = 1,
     progress: Progress | None = None,
 ) -> list[SeedOutcome]:
     """Call a simulator once for each of several independent seeds, in the order of the seeds.
@@ -208,8 +240,9 @@ def run_over_seeds(
     size : int
         Dimension simulated; sizes of one seed are independent of each other, as a fit over sizes
         assumes, while other parameters at one size share their random numbers.
-    workers : int
-        Number of processes; 1 stays in this one.  The values are the same to the last bit.
+    workers : int or pool of worker_processes
+        Number of processes, started for this call; 1 stays in this one.  Or processes started
+        once for many calls.  The values are the same to the last bit.
     progress : callable, optional
         Called as ``progress(done, seeds)`` in this process after each seed.
 
@@ -238,7 +271,9 @@ def run_over_seeds(
     True
     """
     call = f"run_over_seeds(..., seeds={seeds!r}, seed={seed!r}, workers={workers!r})"
-    check_counts(call, seeds=seeds, workers=workers)
+    check_counts(call, seeds=seeds, size=size + 1)
+    if not isinstance(workers, ProcessPoolExecutor):
+        check_counts(call, workers=workers)
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
         raise ArgumentsError(
             call,
@@ -247,37 +282,49 @@ def run_over_seeds(
             "run_over_seeds(..., seed=0)",
         )
     children = np.random.SeedSequence(int(seed), spawn_key=(int(size),)).spawn(seeds)
-    if min(workers, seeds) == 1:
+    if workers == 1:
         outcomes: list[SeedOutcome] = []
-        with one_thread():
-            for child in children:
-                outcomes.append(one_seed(child))
-                if progress is not None:
-                    progress(len(outcomes), seeds)
+        for child in children:
+            outcomes.append(_with_one_thread(one_seed, child))
+            if progress is not None:
+                progress(len(outcomes), seeds)
         return outcomes
-    # spawn, not fork: a forked OpenBLAS has lost its threads; and the initializer is imported
-    # from a module without NumPy, so its environment is set before NumPy is loaded
-    with ProcessPoolExecutor(
-        min(workers, seeds),
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=use_one_thread,
-    ) as pool:
-        futures: list[Future[SeedOutcome]] = []
-        try:
-            futures += [pool.submit(one_seed, child) for child in children]
-            for done, future in enumerate(as_completed(futures), start=1):
-                future.result()
-                if progress is not None:
-                    progress(done, seeds)
-        except BrokenProcessPool as broken:
-            raise ConvergenceError(
-                call,
-                "a worker process ended without an answer",
-                "it was killed, ran out of memory, or the script starts workers while it is "
-                "being imported",
-                "put the call under `if __name__ == '__main__':`, or write workers=1",
-            ) from broken
-        finally:
-            for future in futures:
-                future.cancel()
+    if isinstance(workers, int):
+        with worker_processes(min(workers, seeds)) as pool:
+            return _in_pool(pool, one_seed, children, progress, call)
+    return _in_pool(workers, one_seed, children, progress, call)
+
+
+def _with_one_thread(
+    one_seed: Callable[[np.random.SeedSequence], SeedOutcome], child: np.random.SeedSequence
+) -> SeedOutcome:
+    with one_thread():
+        return one_seed(child)
+
+
+def _in_pool(
+    pool: ProcessPoolExecutor,
+    one_seed: Callable[[np.random.SeedSequence], SeedOutcome],
+    children: list[np.random.SeedSequence],
+    progress: Progress | None,
+    call: str,
+) -> list[SeedOutcome]:
+    futures: list[Future[SeedOutcome]] = []
+    try:
+        futures += [pool.submit(_with_one_thread, one_seed, child) for child in children]
+        for done, future in enumerate(as_completed(futures), start=1):
+            future.result()
+            if progress is not None:
+                progress(done, len(children))
+    except BrokenProcessPool as broken:
+        raise ConvergenceError(
+            call,
+            "a worker process ended without an answer",
+            "it was killed, ran out of memory, or the script starts workers while it is being "
+            "imported",
+            "put the call under `if __name__ == '__main__':`, or write workers=1",
+        ) from broken
+    finally:
+        for future in futures:
+            future.cancel()
     return [future.result() for future in futures]
