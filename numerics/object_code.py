@@ -1,0 +1,222 @@
+"""Object code -> a true NumPy ufunc, with NumPy, llvmlite and ctypes only.
+
+A cached kernel takes this path alone: neither numba nor SymPy is imported. The linker is LLVM's
+in-process one; every symbol an object may need is listed here and resolved before it is loaded, so
+that an unexpected one is an error instead of a crash.
+
+References
+----------
+NumPy C-API, ``PyUFunc_FromFuncAndData``; LLVM MCJIT.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import struct
+import threading
+from functools import cache
+from typing import Any
+
+import llvmlite.binding as llvm
+import numpy as np
+from numpy._core import _multiarray_umath  # pyright: ignore[reportAttributeAccessIssue]
+
+from numerics.errors import LoweringError
+
+ENTRY = "icl_derive_loop"
+RESOLVABLE = frozenset(
+    {
+        *("exp", "exp2", "exp10", "log", "log2", "log10", "log1p", "expm1", "pow", "cbrt"),
+        *("sin", "cos", "sincos", "tan", "atan", "atan2", "tgamma", "fma", "floor", "rint"),
+        *("fmin", "fmax", "sqrt", "ldexp", "feclearexcept", "memcpy", "memset", "memmove"),
+    }
+)
+
+# A ufunc keeps raw pointers to its loop, name, types and counters: they live as long as we do.
+_ALIVE: list[Any] = []
+_LOCK = threading.Lock()
+
+
+def undefined_symbols(data: bytes) -> frozenset[str]:
+    """Return the names that an object file expects from outside.
+
+    Parameters
+    ----------
+    data : bytes
+        A 64-bit little-endian ELF object; other formats are not read.
+
+    Returns
+    -------
+    frozenset of str
+        Undefined symbols, empty for formats other than ELF.
+    """
+    if data[:6] != b"\x7fELF\x02\x01":
+        return frozenset()
+    (sections_at,) = struct.unpack_from("<Q", data, 40)
+    entry_size, count = struct.unpack_from("<HH", data, 58)
+    sections = [
+        struct.unpack_from("<IIQQQQIIQQ", data, sections_at + entry_size * k) for k in range(count)
+    ]
+    names: set[str] = set()
+    for _, kind, _, _, start, size, link, _, _, width in sections:
+        if kind != 2:  # SHT_SYMTAB
+            continue
+        strings = sections[link][4]
+        for at in range(start + width, start + size, width):
+            name, _, _, section = struct.unpack_from("<IBBH", data, at)
+            if section == 0:  # SHN_UNDEF
+                end = data.index(b"\0", strings + name)
+                names.add(data[strings + name : end].decode())
+    return frozenset(names)
+
+
+@cache
+def target_machine() -> Any:
+    """Return LLVM's description of this computer, for code at full optimisation."""
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    target = llvm.Target.from_triple(llvm.get_process_triple())
+    return target.create_target_machine(
+        cpu=llvm.get_host_cpu_name(), features=cpu_features(), opt=3, jit=True
+    )
+
+
+@cache
+def cpu_features() -> str:
+    """Return the feature string of this processor, e.g. ``"+avx2,+fma,..."``."""
+    return llvm.get_host_cpu_features().flatten()
+
+
+class Counters:
+    """Two counters that a kernel raises while it runs.
+
+    Points outside the domain, and points inside it without a value. They only grow, and all
+    threads share them; compare before and after a call.
+    """
+
+    def __init__(self) -> None:
+        self._memory = (ctypes.c_int64 * 2)()
+
+    @property
+    def address(self) -> int:
+        """Where the kernel finds them."""
+        return ctypes.addressof(self._memory)
+
+    def reset(self) -> None:
+        """Forget the points at which the kernel was checked, before anybody uses it."""
+        self._memory[0] = self._memory[1] = 0
+
+    @property
+    def invalid(self) -> int:
+        """Points so far at which a constraint failed or an argument was NaN."""
+        return int(self._memory[0])
+
+    @property
+    def undefined(self) -> int:
+        """Valid points so far at which a root was not found or an output was NaN."""
+        return int(self._memory[1])
+
+
+def ufunc_from_object(
+    data: bytes, name: str, inputs: int, outputs: int, documentation: str = ""
+) -> tuple[np.ufunc, Counters]:
+    """Link object code and wrap its loop as a ufunc.
+
+    Parameters
+    ----------
+    data : bytes
+        Object file written by :func:`numerics.compile.object_code` on this computer.
+    name, documentation : str
+        Name and docstring of the ufunc.
+    inputs, outputs : int
+        Numbers of float64 operands.
+
+    Returns
+    -------
+    tuple
+        The ufunc and its counters.
+
+    Raises
+    ------
+    LoweringError
+        If the object needs a symbol that is not in the C mathematics library.
+    """
+    foreign = undefined_symbols(data) - RESOLVABLE
+    if foreign:
+        raise LoweringError(
+            "ufunc_from_object(...)",
+            f"the object needs the unknown symbols {sorted(foreign)}",
+            "calling them would end the program",
+            "clear the cache: numerics.cache.store().clear()",
+        )
+    counters = Counters()
+    with _LOCK:
+        _resolve()
+        engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target_machine_for_linking())
+        engine.add_object_file(llvm.ObjectFileRef.from_data(data))
+        engine.finalize_object()
+        address = engine.get_function_address(ENTRY)
+    if not address:
+        raise LoweringError(
+            "ufunc_from_object(...)",
+            f"the object does not define {ENTRY}",
+            "it was not written by numerics.compile",
+            "clear the cache: numerics.cache.store().clear()",
+        )
+    functions = (ctypes.c_void_p * 1)(address)
+    arguments = (ctypes.c_void_p * 1)(counters.address)
+    types = ctypes.create_string_buffer(bytes([np.dtype(np.float64).num] * (inputs + outputs)))
+    label = ctypes.create_string_buffer(name.encode())
+    text = ctypes.create_string_buffer(documentation.encode())
+    ufunc = _constructor()(
+        ctypes.addressof(functions),
+        ctypes.addressof(arguments),
+        ctypes.addressof(types),
+        1,
+        inputs,
+        outputs,
+        -1,  # PyUFunc_None: no identity
+        ctypes.addressof(label),
+        ctypes.addressof(text),
+        0,
+    )
+    _ALIVE.append((engine, functions, arguments, types, label, text, counters, ufunc))
+    return ufunc, counters
+
+
+def target_machine_for_linking() -> Any:
+    """Return a fresh target machine: an execution engine takes ownership of the one it is given."""
+    target_machine()
+    target = llvm.Target.from_triple(llvm.get_process_triple())
+    return target.create_target_machine(
+        cpu=llvm.get_host_cpu_name(), features=cpu_features(), opt=3, jit=True
+    )
+
+
+@cache
+def _constructor() -> Any:
+    """Return ``PyUFunc_FromFuncAndData``, slot 1 of NumPy's ufunc table."""
+    capsule = _multiarray_umath._UFUNC_API
+    pointer = ctypes.pythonapi.PyCapsule_GetPointer
+    pointer.restype, pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
+    table = ctypes.cast(pointer(capsule, None), ctypes.POINTER(ctypes.c_void_p))
+    address = table[1]
+    if not address:
+        raise ImportError("NumPy's ufunc table has no constructor")
+    integer, memory = ctypes.c_int, ctypes.c_void_p
+    return ctypes.PYFUNCTYPE(
+        *(ctypes.py_object, memory, memory, memory, integer, integer, integer, integer),
+        *(memory, memory, integer),
+    )(address)
+
+
+@cache
+def _resolve() -> None:
+    """Tell the linker where the functions of the C library are."""
+    process = ctypes.CDLL(None)
+    for name in RESOLVABLE:
+        function = getattr(process, name, None)
+        if function is not None:
+            address = ctypes.cast(function, ctypes.c_void_p).value
+            if address:
+                llvm.add_symbol(name, address)
