@@ -285,3 +285,67 @@ def test_bad_input_is_refused(changes):
 def test_counts_are_rounded_to_the_nearest():
     assert realised_count("tau", 1.3, 3, 2) == 12
     assert realised_count("kappa", 0.1, 6) == 1
+
+
+def structured_limit(training, test, tau, alpha, kappa, rho, lam, alpha_te, rho_te):
+    """Error on new tasks of covariance ``test`` after training on ``training`` (eigenvalues)."""
+
+    def fixed_point(z):
+        low, high = 0.0, 1.0
+        for _ in range(200):
+            r = (low + high) / 2
+            if r * (1 + np.mean(training / (r * training + z)) / kappa) < 1:
+                low = r
+            else:
+                high = r
+        f = 1 / (low * training + z)
+        return f, float(np.mean(f))
+
+    q = (rho + training.mean()) / alpha
+    low, high = math.log(lam), math.log(lam + (q + training.mean()) / tau)
+    for _ in range(200):
+        xi = math.exp((low + high) / 2)
+        if xi * fixed_point(q + xi)[1] - tau * lam / xi < 1 - tau:
+            low = math.log(xi)
+        else:
+            high = math.log(xi)
+    z = q + xi
+    f, m = fixed_point(z)
+    weighted = float(np.mean(training * f**2)) / kappa
+    slope = -(float(np.mean(f**2)) + m * weighted) / (1 + z * weighted)
+    f2 = f * (1 + (m + z * slope) / kappa * training) * f
+    w = 1 - 2 * z * m - z * z * slope
+    ratio = (rho + z - z * z * m - xi * w) / (tau * lam / xi + xi * (m + xi * slope))
+    q_te = (rho_te + test.mean()) / alpha_te
+    aligned = ratio * np.mean(test * f) + (z * z - ratio * xi) * np.mean(test * f2)
+    return float(rho_te + q_te * (w + ratio * (m + xi * slope)) + aligned)
+
+
+@pytest.mark.slow
+def test_the_limit_of_misaligned_training_is_the_structured_theory():
+    def spectra(d):
+        return np.repeat([0.3, 1.9], d // 2), np.repeat([1.5, 0.7], d // 2)
+
+    results = [
+        in_context_errors(
+            d,
+            *(1.6, 2.0, 1.5, 0.2, 0.1),
+            seeds=seeds,
+            training_covariance=spectra(d)[0],
+            test_covariance=spectra(d)[1],
+            test_alpha=4.0,
+            test_rho=0.5,
+        )
+        for d, seeds in LONG
+    ]
+    training, test = spectra(2)
+    good = compare(partial(structured_limit, training, test), results, quantity="icl")
+    assert abs(good.z_score) < 4, good
+    assert good.relative_standard_error < 0.01
+    swapped = compare(partial(structured_limit, test, training), results, quantity="icl")
+    assert abs(swapped.z_score) > 6
+    isotropic = partial(structured_limit, np.ones(2), np.ones(2))
+    point = dict(tau=1.6, alpha=2.0, kappa=1.5, rho=0.2, lam=0.1)
+    assert isotropic(**point, alpha_te=2.0, rho_te=0.2) == pytest.approx(
+        limit("icl", **point), rel=1e-9
+    )
