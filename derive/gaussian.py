@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import sympy as sp
 
 from derive.errors import ArgumentsError, ConditionError, DomainError
-from derive.index_notation import DELTA, Exact, Factor, Field, Index, exact, factored
+from derive.index_notation import DELTA, Exact, Factor, Field, Index, factored
 from derive.index_tensor import RawTerm, Tensor
+from derive.spectral_trace import exact
 
 
 @dataclass(frozen=True)

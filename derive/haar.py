@@ -16,8 +16,9 @@ import sympy as sp
 
 from derive.errors import ArgumentsError, ConditionError
 from derive.gaussian import pairings
-from derive.index_notation import DELTA, Exact, Factor, Field, Index, exact
+from derive.index_notation import DELTA, Exact, Factor, Field, Index
 from derive.index_tensor import RawTerm, Tensor
+from derive.spectral_trace import exact
 
 LARGEST_ORDER = 4
 Partition = tuple[int, ...]

@@ -14,57 +14,14 @@ from typing import TYPE_CHECKING
 
 import sympy as sp
 
-from derive.errors import ArgumentsError, DomainError
+from derive.errors import ArgumentsError
+from derive.spectral_trace import exact
 
 if TYPE_CHECKING:
     from derive.index_tensor import Tensor
 
-Exact = sp.Expr | int | Fraction
+Exact = sp.Expr | int | float | Fraction
 Factor = tuple["Field", tuple["Index", ...]]
-
-
-def exact(value: object, call: str) -> sp.Expr:
-    """Return a number or expression as an exact SymPy expression, refusing decimals.
-
-    Parameters
-    ----------
-    value : int, Fraction or SymPy expression
-    call : str
-        The call named in the error.
-
-    Returns
-    -------
-    sympy.Expr
-
-    Raises
-    ------
-    DomainError
-        When the value is, or contains, a decimal number.
-
-    Examples
-    --------
-    >>> exact(Fraction(1, 3), "f(x)")
-    1/3
-    """
-    if isinstance(value, bool) or not isinstance(value, int | Fraction | sp.Expr):
-        raise DomainError(
-            call,
-            f"{value!r} is not an exact number or expression",
-            f"the symbolic layer works over the rationals, and got a {type(value).__name__}",
-            "use sympy.Rational('0.5') in place of 0.5",
-        )
-    if isinstance(value, int):
-        return sp.Integer(value)
-    if isinstance(value, Fraction):
-        return sp.Rational(value.numerator, value.denominator)
-    if value.has(sp.Float):
-        raise DomainError(
-            call,
-            f"{value} contains a decimal number",
-            "a decimal has already been rounded, so no identity about it can be proved",
-            "use sympy.Rational('0.5') in place of 0.5",
-        )
-    return value
 
 
 def factored(expression: sp.Expr) -> sp.Expr:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import sympy as sp
+from sympy.printing.latex import LatexPrinter
 
 from derive.errors import ArgumentsError
 from derive.index_notation import (
@@ -23,10 +24,10 @@ from derive.index_notation import (
     Field,
     Index,
     contract,
-    exact,
     factored,
     ordering_key,
 )
+from derive.spectral_trace import exact
 
 
 def delta(a: Index, b: Index) -> Tensor:
@@ -267,10 +268,46 @@ class Tensor:
             total = total + number(term.coefficient) * np.asarray(part)
         return total
 
+    def latex(self) -> str:
+        r"""Return the tensor in LaTeX, every sum written out.
+
+        Examples
+        --------
+        >>> from derive.index_notation import Space
+        >>> a, b = Space("component", sp.Symbol("d", positive=True)).indices("a b")
+        >>> w = Field("w", (a.space,))
+        >>> print((w(b) * w(b) * delta(a, b)).sum(b).latex())
+        w_{a} w_{a}
+        >>> print((w(b) * w(b)).sum(b).latex())
+        \sum_{c} w_{c} w_{c}
+        """
+        return self._latex(LatexPrinter())
+
+    def _latex(self, printer: LatexPrinter) -> str:
+        shown = [_latex_term(term, {i.name for i in self.free}, printer) for term in self.terms]
+        return " + ".join(shown) or "0"
+
     def __repr__(self) -> str:
         if not self.terms:
             return "0"
         return " + ".join(_show_term(term) for term in self.terms)
+
+
+def _latex_term(term: Term, taken: set[str], printer: LatexPrinter) -> str:
+    letters = (letter for letter in "cefghmopruvwxyzabijklnqst" if letter not in taken)
+    names = {index: letter for index, letter in zip(term.bound, letters, strict=False)}
+    shown = []
+    if term.coefficient != 1 or not term.factors:
+        value = printer.doprint(term.coefficient)
+        shown.append(rf"\left({value}\right)" if term.coefficient.is_Add else value)
+    if names:
+        shown.append(rf"\sum_{{{' '.join(names.values())}}}")
+    for field, ids in term.factors:
+        name = r"\delta" if field == DELTA else printer.doprint(sp.Symbol(field.name))
+        name = f"{{{name}}}" if "_" in name else name
+        written = " ".join(names.get(i, i.name) for i in ids)
+        shown.append(f"{name}_{{{written}}}" if written else name)
+    return " ".join(shown)
 
 
 def _show_factors(factors: Iterable[Factor]) -> str:

@@ -17,10 +17,10 @@ import sympy as sp
 
 from derive.errors import ArgumentsError, ConditionError
 from derive.gaussian import GaussianLaw, gaussian_average, gaussian_integral
-from derive.index_notation import DELTA, ONES, Field, Index, exact
+from derive.index_notation import DELTA, ONES, Field, Index
 from derive.index_tensor import Tensor, Term
 from derive.replica_matrix import ReplicaSymmetricMatrix, replica_limit
-from derive.spectral_trace import SpectralWord, Spectrum
+from derive.spectral_trace import SpectralWord, Spectrum, exact
 
 WEIGHT = sp.Symbol("u", real=True)
 LEFT, RIGHT = sp.symbols("u_a u_b", real=True)
@@ -111,7 +111,7 @@ def disorder_average(
             "write the residual of one sample and one replica",
         )
     (a,) = residual.free
-    b = Index(f"{a.name}_", a.space)
+    b = Index(f"{a.name}'", a.space)
     covariances = gaussian_average(residual * residual.rename({a: b}), *laws).after
     noise, kernel, overlap = sp.S.Zero, sp.S.Zero, []
     symbols = {**amplitudes, covariance: spectrum.eigenvalue}
@@ -321,6 +321,11 @@ class SymmetricAction:
     ansatz: ReplicaSymmetry
     order: sp.Expr
     mode: sp.Expr
+
+    @property
+    def expression(self) -> sp.Expr:
+        """The action with normalised traces over the spectrum, as a function of n."""
+        return self.order + mode_mean(self.mode, self.action.moments, self.action.spectrum)
 
     def replica_limit(self) -> FreeEnergy:
         """Take n to 0 and return the free energy per mode, ``-E log Z / (beta size)``."""

@@ -11,9 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import sympy as sp
+from sympy.printing.latex import LatexPrinter
 
 from derive.errors import ArgumentsError, ConditionError
-from derive.index_notation import Exact, exact
+from derive.index_notation import Exact
+from derive.spectral_trace import exact
 
 
 @dataclass(frozen=True)
@@ -134,6 +136,10 @@ class ReplicaSymmetricMatrix:
     def log_determinant(self) -> sp.Expr:
         """Return ``(n-1) log p + log(p + n q)``."""
         return (self.n - 1) * sp.log(self.p) + sp.log(self.uniform_eigenvalue)
+
+    def _latex(self, printer: LatexPrinter) -> str:
+        p, q = printer.doprint(self.p), printer.doprint(self.q)
+        return rf"\left({p}\right) I + \left({q}\right) 1 1^{{\top}}"
 
     def explicit(self, size: int) -> sp.ImmutableMatrix:
         """Return the matrix of an integer number of replicas."""

@@ -14,10 +14,9 @@ from typing import Any, cast
 import sympy as sp
 
 from derive.errors import ConditionError
-from derive.index_notation import exact
 from derive.replica import WEIGHT, FreeEnergy, ReplicaSymmetry, mode_mean
 from derive.replica_matrix import ReplicaSymmetricMatrix, zero_temperature_limit
-from derive.spectral_trace import masked
+from derive.spectral_trace import exact, masked
 
 Q, CHI = sp.symbols("Q chi", positive=True)
 Q_HAT, CHI_HAT = sp.symbols("Qhat chihat", positive=True)

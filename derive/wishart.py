@@ -17,7 +17,8 @@ import sympy as sp
 
 from derive.errors import ArgumentsError, DomainError
 from derive.gaussian import pairings
-from derive.index_notation import Exact, exact
+from derive.index_notation import Exact
+from derive.spectral_trace import exact
 
 LARGEST_ORDER = 6
 

@@ -18,8 +18,9 @@ from derive.haar import (
     orthogonal_weingarten,
     unitary_weingarten,
 )
-from derive.index_notation import Field, Space, exact
+from derive.index_notation import Field, Space
 from derive.index_tensor import delta
+from derive.spectral_trace import exact
 
 d = sp.Symbol("d", positive=True)
 space = Space("component", d)

@@ -9,7 +9,7 @@ import sympy as sp
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from derive.errors import ArgumentsError, ConditionError, DomainError
+from derive.errors import ArgumentsError, ConditionError
 from derive.replica_matrix import (
     ReplicaSymmetricMatrix,
     replica_limit,
@@ -43,6 +43,7 @@ def test_algebra_equals_that_of_explicit_matrices(size, values):
     assert left.determinant().subs(numeric) == first.det()
     assert left.trace().subs(numeric) == first.trace()
     assert left.total().subs(numeric) == sum(first)
+    assert "1 1^{\\top}" in sp.latex(left)
     entries = ReplicaSymmetricMatrix.from_entries(p + q, q, n)
     assert entries == left and entries.diagonal == p + q
     assert ReplicaSymmetricMatrix.identity(n).explicit(size) == sp.eye(size)
@@ -88,5 +89,5 @@ def test_refusals():
         ReplicaSymmetricMatrix(p, q, n) + ReplicaSymmetricMatrix(p, q, n + 1)
     with pytest.raises(ConditionError, match="singular"):
         ReplicaSymmetricMatrix(sp.S.Zero, q, n).inverse()
-    with pytest.raises(DomainError, match="decimal"):
+    with pytest.raises(ArgumentsError, match="floating-point"):
         ReplicaSymmetricMatrix(sp.Float(0.5), q, n)
