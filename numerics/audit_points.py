@@ -65,7 +65,9 @@ class Axis:
         """Return the special values, the ends a few ulp either way, subnormal and huge numbers."""
         values = list(self.special)
         for end in (self.low, self.high):
-            values += [nudge(end, k) for k in NUDGES]
+            # Not across zero nor to infinity: those are other domains, given as special values.
+            near = [nudge(end, k) for k in NUDGES]
+            values += [x for x in near if math.isfinite(x) and (x * end > 0 or x == end)]
         extremes = (SMALLEST_SUBNORMAL, 2 * SMALLEST_SUBNORMAL, 2.0**-1030, SMALLEST_NORMAL)
         values += [x for x in (*extremes, LARGEST / 4, LARGEST) if self.low <= x <= self.high]
         return [v for v in values if not math.isnan(v)]
@@ -165,14 +167,22 @@ def edge_points(
     kinds += [(name, target, k) for name, target in transitions for k in NUDGES]
     order = rng.permutation(len(kinds))
     for i in range(n):
-        _place(points, i, kinds[order[i % len(kinds)]])
+        _place(points, box, i, kinds[order[i % len(kinds)]])
         # From the second round on, two edges meet in one point.
         if i >= len(kinds):
-            _place(points, i, kinds[int(rng.integers(len(kinds)))])
+            _place(points, box, i, kinds[int(rng.integers(len(kinds)))])
     return points
 
 
-def _place(points: Points, i: int, kind: tuple[str, float | str, int]) -> None:
+def _place(points: Points, box: Box, i: int, kind: tuple[str, float | str, int]) -> None:
     name, target, steps = kind
-    value = float(points[target][i]) if isinstance(target, str) else target
+    if isinstance(target, str):
+        # Both arguments move to a value that lies in the range of both, if there is one.
+        low, high = max(box[name].low, box[target].low), min(box[name].high, box[target].high)
+        value = min(max(float(points[target][i]), low), high)
+        if low > high:
+            return
+        points[target][i] = value
+    else:
+        value = target
     points[name][i] = nudge(value, steps)

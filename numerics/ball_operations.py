@@ -106,30 +106,30 @@ def disjunction(a: Mask, b: Mask) -> Mask:
 
 
 def choose(mask: Mask, yes: Any, no: Any) -> Any:
-    """Return the selected value, or a ball that holds both where the mask is undecided."""
-    if mask is None:
-        return hull(yes, no)
-    return yes if mask else no
+    """Return the selected value, or a ball that holds both where the mask is undecided.
+
+    If the two do not even overlap there is a jump, and a NaN ball says that nothing is decided: no
+    root may be read off a change of sign across it, and no derivative taken.
+    """
+    if mask is not None:
+        return yes if mask else no
+    if isinstance(yes, Jet) or isinstance(no, Jet):
+        a, b = jet(yes), jet(no)
+        return Jet(choose(None, a.value, b.value), _slope_hulls(a, b))
+    return hull(yes, no) if yes.overlaps(no) else arb.nan()
 
 
-def hull(x: Any, y: Any) -> Any:
+def hull(x: arb, y: arb) -> arb:
     """Return a ball that holds both; NaN if either is not finite."""
-    if isinstance(x, Jet) or isinstance(y, Jet):
-        return _jet_hull(x, y)
     if not (x.is_finite() and y.is_finite()):
         return arb.nan()
     # The exact ball is its own hull with itself: a union would round it.
     return x if x == y else x.union(y)
 
 
-def _jet_hull(x: Any, y: Any) -> Jet:
-    a, b = jet(x), jet(y)
-    # A jump wider than the balls would make a derivative meaningless.
-    if not a.value.overlaps(b.value):
-        raise Inconclusive("a case distinction with a jump is undecided")
+def _slope_hulls(a: Jet, b: Jet) -> dict[int, arb]:
     keys = a.slopes.keys() | b.slopes.keys()
-    slopes = {k: hull(a.slopes.get(k, ZERO), b.slopes.get(k, ZERO)) for k in keys}
-    return Jet(hull(a.value, b.value), slopes)
+    return {k: hull(a.slopes.get(k, ZERO), b.slopes.get(k, ZERO)) for k in keys}
 
 
 def jet(x: Any) -> Jet:
@@ -274,10 +274,8 @@ def _extremum(first: Mask, x: Jet, other: Any, op: Callable[[arb, arb], arb]) ->
     y = jet(other)
     if first is not None:
         return x if first else y
-    keys = x.slopes.keys() | y.slopes.keys()
     # Continuous and Lipschitz: the hull of the slopes bounds every difference quotient.
-    slopes = {k: hull(x.slopes.get(k, ZERO), y.slopes.get(k, ZERO)) for k in keys}
-    return Jet(op(x.value, y.value), slopes)
+    return Jet(op(x.value, y.value), _slope_hulls(x, y))
 
 
 def minimum(x: Any, y: Any) -> Any:

@@ -202,6 +202,15 @@ def _solve(rows: list[Point], right: Point) -> Point:
     return [solution[i, 0] for i in range(len(right))]
 
 
+def _jacobian(slopes: Slopes, box: Point) -> list[Point]:
+    """Return the Jacobian over a box, NaN where the residual itself has no value all over it."""
+    values, rows = slopes(box)
+    if all(v.is_finite() for v in values):
+        return rows
+    # A pole or an undecided jump in the box: the mean value theorem does not hold.
+    return [[arb.nan()] * len(box)] * len(box)
+
+
 def _box(point: Point, radii: Sequence[arb]) -> Point:
     return [arb(m, r) for m, r in zip(point, radii, strict=True)]
 
@@ -214,10 +223,10 @@ def _newton_box(residual: Residual, slopes: Slopes, m: arb) -> tuple[Point, str]
         radius = 2 * guess + _scale(m, 2 - ctx.prec)
         for _ in range(INFLATIONS):
             box = arb(m, radius)
-            inside = m - value / slopes([box])[1][0][0]
+            inside = m - value / _jacobian(slopes, [box])[0][0]
             if inside.is_finite() and box.contains_interior(inside):
                 # One more pass over the smaller box gives the tight enclosure.
-                tight = m - value / slopes([inside.union(m)])[1][0][0]
+                tight = m - value / _jacobian(slopes, [inside.union(m)])[0][0]
                 return [tight.intersection(inside)], "interval Newton"
             radius = 4 * radius
     return _sign_change(residual, slopes, m), "sign change"
@@ -251,7 +260,10 @@ def _krawczyk_box(residual: Residual, slopes: Slopes, point: Point) -> Point:
         raise refusal from None
     inverse = arb_mat([[inverse[i, j].mid() for j in range(n)] for i in range(n)])
     shift = inverse * arb_mat([[v] for v in value])
-    radii = [2 * abs(shift[i, 0]).upper() + _scale(point[i], 2 - ctx.prec) for i in range(n)]
+    size = max((abs(p) for p in point), key=float)
+    # A coordinate at zero has no scale of its own, and its box must not be empty.
+    scales = [size if p.is_zero() else p for p in point]
+    radii = [2 * abs(shift[i, 0]).upper() + _scale(scales[i], 2 - ctx.prec) for i in range(n)]
     for _ in range(INFLATIONS):
         if not all(r.is_finite() for r in radii):
             break
@@ -267,7 +279,7 @@ def _krawczyk_box(residual: Residual, slopes: Slopes, point: Point) -> Point:
 
 def _krawczyk(slopes: Slopes, point: Point, box: Point, inverse: arb_mat, shift: arb_mat) -> Point:
     n = len(point)
-    contraction = inverse * arb_mat(slopes(box)[1])
+    contraction = inverse * arb_mat(_jacobian(slopes, box))
     image = []
     for i in range(n):
         total = point[i] - shift[i, 0]

@@ -24,7 +24,7 @@ _NUMBER = re.compile(
     r"(?:(?P<inf>inf(?:inity)?)"
     r"|(?P<p>[0-9]+)/(?P<q>[0-9]+)"
     r"|(?P<whole>[0-9]*)(?:\.(?P<part>[0-9]*))?(?:[eE](?P<exponent>[+-]?[0-9]{1,9}))?)",
-    re.ASCII,
+    re.ASCII | re.IGNORECASE,
 )
 
 Exact = Fraction | float

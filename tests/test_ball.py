@@ -1,0 +1,593 @@
+"""Balls hold the true value: against exact rationals and against mpmath's interval arithmetic."""
+
+from __future__ import annotations
+
+import math
+import operator
+import threading
+from fractions import Fraction
+from typing import Any
+
+import flint
+import mpmath
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from numerics.ball import enclose, evaluate, evaluate_many
+from numerics.ball_operations import Jet, integer_power
+from numerics.ball_record import Ball
+from numerics.errors import ArgumentsError, ConvergenceError, DomainError, LoweringError
+from numerics.exact import exact
+from numerics.functions import ResolventTrace
+from numerics.program import Builder, Program
+
+RATIONAL = ("add", "sub", "mul", "div", "minimum", "maximum")
+SMOOTH = ("sqrt", "exp", "log", "sin", "cos", "atan")
+
+
+def trace_program() -> Program:
+    """Two outputs: M and 1 - u M, each in its subtraction-free form."""
+    b = Builder(("kappa", "u"))
+    op, (kappa, u) = b.op, (b.argument(n) for n in ("kappa", "u"))
+    for name, value in (("kappa", kappa), ("u", u)):
+        b.require(f"{name} > 0", (name,), op("less", b.constant(0), value), "a ratio of counts")
+    one, two = b.constant(1), b.constant(2)
+    inverse = op("div", one, kappa)
+    gap, wide = op("sub", one, inverse), op("add", one, inverse)
+    square = op("add", op("mul", gap, gap), op("mul", op("mul", two, u), wide))
+    root = op("sqrt", op("add", square, op("mul", u, u)))
+    t = op("div", two, op("add", op("add", wide, u), root))
+    return b.program({"M": ResolventTrace.lower(b, kappa, u), "t": t})
+
+
+def unary_program(*ops: str) -> Program:
+    b = Builder(("x",))
+    value = b.argument("x")
+    for name in ops:
+        value = b.op(name, value)
+    return b.program({"y": value})
+
+
+# --- an interpreter over mpmath intervals and one over fractions, which share nothing with ours
+
+
+def interval_values(program: Program, point: dict[str, Fraction], bits: int) -> list:
+    iv: Any = mpmath.iv
+    iv.prec = bits
+    values: dict = {}
+
+    def number(q: Fraction):
+        return iv.mpf(q.numerator) / iv.mpf(q.denominator)
+
+    def certain(op, a, b):
+        c = {"less": a < b, "less_equal": a <= b, "equal": a == b}[op]
+        assert c is not None, "an undecided comparison in the oracle"
+        return c
+
+    table = {"add": operator.add, "sub": operator.sub, "mul": operator.mul, "div": operator.truediv}
+    for i in program.body.instructions:
+        x = [values[k] for k in i.inputs]
+        if i.op == "argument":
+            v = number(point[program.arguments[i.attribute]])
+        elif i.op == "constant":
+            v = number(i.attribute)
+        elif i.op in table:
+            v = table[i.op](*x)
+        elif i.op in ("less", "less_equal", "equal"):
+            v = certain(i.op, *x)
+        elif i.op == "select":
+            v = x[1] if x[0] else x[2]
+        elif i.op == "power":
+            v = x[0] ** i.attribute
+        elif i.op == "neg":
+            v = -x[0]
+        elif i.op == "atan":  # not in iv: monotone, so the ends with a margin
+            with mpmath.workprec(bits + 40):
+                low, high = (mpmath.atan(mpmath.mpf(e)) for e in (x[0].a, x[0].b))
+                margin = mpmath.mpf(2) ** (-bits)
+                v = iv.mpf([low - margin * abs(low), high + margin * abs(high)])
+        else:
+            v = getattr(iv, i.op)(x[0])
+        values[i.results[0]] = v
+    return [values[v] for v in program.body.yields]
+
+
+def end(raw) -> Fraction:
+    sign, mantissa, exponent, _ = raw
+    return Fraction(int(mantissa)) * Fraction(2) ** int(exponent) * (-1 if sign else 1)
+
+
+def meets(ball: Ball, interval) -> bool:
+    low, high = (end(raw) for raw in interval._mpi_)
+    return ball.lower <= high and low <= ball.upper
+
+
+def fraction_value(program: Program, point: dict[str, Fraction]) -> Fraction:
+    values: dict = {}
+    table: dict[str, Any] = {
+        "add": operator.add,
+        "sub": operator.sub,
+        "mul": operator.mul,
+        "div": operator.truediv,
+        "minimum": min,
+        "maximum": max,
+        "less": operator.lt,
+        "less_equal": operator.le,
+        "equal": operator.eq,
+        "abs": abs,
+        "neg": operator.neg,
+    }
+    for i in program.body.instructions:
+        x = [values[k] for k in i.inputs]
+        if i.op == "argument":
+            v = point[program.arguments[i.attribute]]
+        elif i.op == "constant":
+            v = i.attribute
+        elif i.op == "select":
+            v = x[1] if x[0] else x[2]
+        elif i.op == "power":
+            v = x[0] ** i.attribute
+        else:
+            v = table[i.op](*x)
+        values[i.results[0]] = v
+    return values[program.body.yields[0]]
+
+
+rationals = st.fractions(-50, 50, max_denominator=997) | st.sampled_from(
+    [Fraction(0), Fraction(1), Fraction(1, 3), Fraction(-1), Fraction(10) ** -30, Fraction(7, 2)]
+)
+
+
+@st.composite
+def rational_programs(draw) -> Program:
+    b = Builder(("x", "y"))
+    values = [b.argument("x"), b.argument("y"), b.constant(draw(rationals)), b.constant(1)]
+    pick = st.integers(0, 10**6)
+
+    def one() -> int:
+        return values[draw(pick) % len(values)]
+
+    for _ in range(draw(st.integers(1, 9))):
+        kind = draw(st.sampled_from((*RATIONAL, "power", "select", "neg", "abs")))
+        if kind == "power":
+            values.append(b.op("power", one(), attribute=draw(st.integers(0, 5))))
+        elif kind == "select":
+            mask = b.op(draw(st.sampled_from(("less", "less_equal", "equal"))), one(), one())
+            values.append(b.select(mask, one(), one()))
+        elif kind in ("neg", "abs"):
+            values.append(b.op(kind, one()))
+        else:
+            values.append(b.op(kind, one(), one()))
+    return b.program({"f": values[-1]})
+
+
+@settings(derandomize=True, deadline=None, max_examples=400)
+@given(rational_programs(), rationals, rationals, st.sampled_from((2, 53, 128)))
+def test_ball_holds_the_exact_rational(program, x, y, bits):
+    try:
+        truth = fraction_value(program, {"x": x, "y": y})
+    except ZeroDivisionError:
+        return
+    try:
+        ball = evaluate(program, bits=bits, x=x, y=y)["f"]
+    except ConvergenceError:
+        # Allowed (an unused pole, an undecided jump); wrong is not.
+        return
+    assert ball.contains(truth)
+    assert ball.radius <= abs(truth) * Fraction(1, 2**bits) or truth == 0
+    column = evaluate_many(program, {"x": [x], "y": [y]}, bits)["f"]
+    assert column[0].contains(truth)
+    wide = enclose(program, precision=max(bits, 30), x=x, y=y)["f"] if truth == 0 else ball
+    assert wide.contains(truth)
+
+
+def test_few_rational_programs_are_inconclusive():
+    decided = []
+
+    @settings(derandomize=True, deadline=None, max_examples=200)
+    @given(rational_programs(), rationals, rationals)
+    def count(program, x, y):
+        try:
+            fraction_value(program, {"x": x, "y": y})
+        except ZeroDivisionError:
+            return
+        try:
+            evaluate(program, bits=64, x=x, y=y)
+            decided.append(True)
+        except ConvergenceError:
+            decided.append(False)
+
+    count()
+    assert len(decided) > 100
+    assert sum(decided) > 0.95 * len(decided)
+
+
+def test_resolvent_trace_against_interval_arithmetic():
+    program, rng = trace_program(), np.random.default_rng(20261)
+    tried = 0
+    for _ in range(400):
+        point = {
+            "kappa": Fraction(float(10 ** rng.uniform(-6, 6))),
+            "u": Fraction(float(10 ** rng.uniform(-12, 6))),
+        }
+        balls = evaluate(program, bits=128, **point)
+        # b = 0 within 1200 bits does not occur at random points, so the oracle is decided.
+        for ball, interval in zip(
+            balls.values(), interval_values(program, point, 1200), strict=True
+        ):
+            assert meets(ball, interval), point
+            shifted = Ball(ball.midpoint + 3 * ball.radius, ball.radius, 128)
+            assert not meets(shifted, interval), "the check cannot fail"
+            tried += 1
+    assert tried == 800
+
+
+@pytest.mark.parametrize("name", SMOOTH)
+def test_smooth_functions_against_interval_arithmetic(name):
+    rng = np.random.default_rng(7)
+    program = unary_program(name, "atan", "exp")
+    for _ in range(60):
+        x = Fraction(float(10 ** rng.uniform(-9, 2)))
+        ball = evaluate(program, bits=90, x=x)["y"]
+        (interval,) = interval_values(program, {"x": x}, 400)
+        assert meets(ball, interval)
+
+
+@pytest.mark.parametrize(
+    ("op", "x", "digits"),
+    [
+        ("gamma", "1/3", "2.678938534707747634"),
+        ("zeta", "3", "1.202056903159594285"),
+        ("exp", "1/2", "1.648721270700128147"),
+    ],
+)
+def test_special_functions(op, x, digits):
+    assert evaluate(unary_program(op), bits=80, x=x)["y"].digits(19) == digits
+
+
+# --- exact arguments
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("0.5", Fraction(1, 2)),
+        ("1e-6", Fraction(1, 10**6)),
+        ("1/3", Fraction(1, 3)),
+        (" -7/2 ", Fraction(-7, 2)),
+        (".25E1", Fraction(5, 2)),
+        ("12.", Fraction(12)),
+        ("inf", math.inf),
+        ("-Infinity", -math.inf),
+        (7, Fraction(7)),
+        (np.float64(0.1), Fraction(0.1)),
+        (np.float32(0.1), Fraction(float(np.float32(0.1)))),
+        (np.int64(3), Fraction(3)),
+        (-0.0, Fraction(0)),
+        (math.inf, math.inf),
+        (np.float64("-inf"), -math.inf),
+    ],
+)
+def test_exact_arguments(text, value):
+    assert exact(text) == value
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", ".", "e5", "1/", "/2", "1e", "--1", "1_0", "0x10", "1 2", "1/2/3", "1.5/2", "٣", "1e5.0"]
+    + ["9**9**9", "__import__('os')", "pi", "1;2", "1e999999", "9" * 3500, "1e-3001", "1" * 5000]
+    + [None, True, 1j, [1], b"1", {"x": 1}],
+)
+def test_bad_arguments_are_refused(text):
+    with pytest.raises(ArgumentsError):
+        exact(text)
+
+
+@pytest.mark.parametrize("value", ["nan", "-NaN", math.nan, np.float64("nan"), np.float32("nan")])
+def test_nan_is_refused(value):
+    with pytest.raises(DomainError, match="NaN"):
+        evaluate(trace_program(), kappa=value, u=2)
+
+
+def test_huge_numbers_are_refused_at_once():
+    for value in (10**5000, Fraction(1, 10**5000), "1/0"):
+        with pytest.raises((ArgumentsError, DomainError)):
+            exact(value)
+
+
+def test_names_are_checked():
+    with pytest.raises(ArgumentsError, match="missing u"):
+        evaluate(trace_program(), kappa=2)
+    with pytest.raises(ArgumentsError, match="unknown lam"):
+        evaluate(trace_program(), kappa=2, u=3, lam=0)
+    wrong: list[Any] = [0, 1, 10**9, "128", 64.0, True]
+    for bits in wrong:
+        with pytest.raises(ArgumentsError, match="bits"):
+            evaluate(trace_program(), bits=bits, kappa=2, u=3)
+
+
+# --- domain, infinities, zeros
+
+
+def test_constraints():
+    program = trace_program()
+    for kappa in (-1, 0, "-1e-300"):
+        with pytest.raises(DomainError, match="kappa > 0 fails"):
+            evaluate(program, kappa=kappa, u=2)
+
+
+def test_condition_at_a_boundary_that_balls_cannot_decide():
+    b = Builder(("x",))
+    x, one = b.argument("x"), b.constant(1)
+    b.require("3 x <= 1", ("x",), b.op("less_equal", b.op("mul", b.constant(3), x), one))
+    program = b.program({"x": x})
+    assert evaluate(program, x="1/3")["x"].contains("1/3")
+    with pytest.raises(DomainError):
+        evaluate(program, x=Fraction(1, 3) + Fraction(1, 10**200))
+
+
+def test_infinite_kappa_is_the_limit():
+    program = trace_program()
+    ball = evaluate(program, bits=100, kappa="inf", u="3/7")
+    assert ball["M"].contains(Fraction(7, 10))
+    far = evaluate(program, bits=100, kappa="1e2000", u="3/7")["M"]
+    assert abs(far.midpoint - Fraction(7, 10)) < Fraction(1, 2**100)
+
+
+def test_infinities_in_a_program():
+    b = Builder(("x",))
+    x, inf = b.argument("x"), b.constant("inf")
+    quotient, total = b.op("div", x, inf), b.op("add", x, inf)
+    capped = b.op("minimum", x, inf)
+    program = b.program(
+        {"quotient": quotient, "total": total, "capped": capped, "low": b.op("neg", total)}
+    )
+    balls = evaluate(program, x="1/3")
+    assert balls["quotient"].radius == 0 and balls["quotient"].contains(0)
+    assert float(balls["total"]) == math.inf and float(balls["low"]) == -math.inf
+    assert balls["total"].contains("inf") and not balls["total"].contains("1e300")
+    assert repr(balls["low"]) == "Ball(-infinity)"
+    assert balls["capped"].contains("1/3")
+    with pytest.raises(DomainError):
+        _ = balls["total"].lower
+
+
+@pytest.mark.parametrize("op", ["sub", "div"])
+def test_infinity_against_infinity_is_inconclusive(op):
+    b = Builder(("x",))
+    program = b.program({"y": b.op(op, b.argument("x"), b.constant("inf"))})
+    with pytest.raises(ConvergenceError, match="inf-inf"):
+        evaluate(program, x=math.inf)
+
+
+def test_exact_zero_stays_exact():
+    b = Builder(("lam", "x"))
+    lam, x = b.argument("lam"), b.argument("x")
+    program = b.program({"y": b.op("mul", lam, b.op("sqrt", x))})
+    ball = evaluate(program, lam=0, x="1/3")["y"]
+    assert (ball.midpoint, ball.radius) == (0, 0)
+
+
+def test_a_value_that_vanishes_by_cancellation():
+    b = Builder(("x",))
+    x = b.argument("x")
+    square = b.op("power", b.op("sqrt", x), attribute=2)
+    program = b.program({"zero": b.op("sub", square, x)})
+    ball = evaluate(program, bits=100, x="1/3")["zero"]
+    assert ball.contains(0) and ball.radius <= Fraction(1, 2**100)
+    assert enclose(program, precision=64, x="1/3")["zero"].contains(0)
+
+
+def test_precision_rises_until_the_digits_are_there():
+    b = Builder(("x",))
+    x, one = b.argument("x"), b.constant(1)
+    program = b.program({"y": b.op("sub", b.op("sqrt", b.op("add", one, x)), one)})
+    ball = evaluate(program, bits=64, x="1e-300")["y"]
+    # sqrt(1 + x) - 1 = x/2 - x^2/8 + ...
+    assert abs(ball.midpoint - Fraction(1, 2 * 10**300)) < ball.radius + Fraction(1, 10**600)
+    assert ball.radius * 2**64 <= abs(ball.midpoint)
+    # Too close to zero for 64 times the first precision: no digit is claimed.
+    nothing = evaluate(program, bits=2, x="1e-2999")["y"]
+    assert nothing.contains(0) and nothing.contains(Fraction(1, 2 * 10**2999))
+    with pytest.raises(ConvergenceError):
+        nothing.digits()
+
+
+def test_a_pole_is_inconclusive():
+    b = Builder(("x",))
+    program = b.program({"y": b.op("div", b.constant(2), b.argument("x"))})
+    with pytest.raises(ConvergenceError, match="pole"):
+        evaluate(program, x=0)
+    assert evaluate(program, x="1/3")["y"].contains(6)
+
+
+def test_undecided_select_is_a_union_or_refused():
+    def program(jump: int) -> Program:
+        b = Builder(("x",))
+        x = b.argument("x")
+        root = b.op("sqrt", x)
+        mask = b.op("less", b.op("mul", root, root), x)  # never decided unless x is a square
+        return b.program(
+            {"y": b.select(mask, b.op("mul", root, root), b.op("add", x, b.constant(jump)))}
+        )
+
+    assert evaluate(program(0), x="1/3")["y"].contains("1/3")
+    with pytest.raises(ConvergenceError):
+        evaluate(program(1), x="1/3")
+
+
+def test_nan_constant_never_passes():
+    b = Builder(("x",))
+    x = b.argument("x")
+    nan = b.constant("nan")
+    mask = b.op("less", x, b.constant(1))
+    program = b.program({"y": b.select(mask, x, nan)})
+    assert evaluate(program, x="1/3")["y"].contains("1/3")
+    with pytest.raises(ConvergenceError):
+        evaluate(program, x=2)
+    b = Builder(("x",))
+    x = b.argument("x")
+    b.require("nan < x", ("x",), b.op("not", b.op("less", b.constant("nan"), x)))
+    with pytest.raises(ConvergenceError, match="undecided"):
+        evaluate(b.program({"y": x}), x=2)
+
+
+def test_integer_power_of_a_ball_around_zero():
+    ball = flint.arb(0, 1)
+    square = integer_power(ball, 2)
+    assert square.is_finite() and square.contains(0) and square.contains(flint.arb(0.81))
+    cube = integer_power(ball, 3)
+    assert cube.contains(flint.arb(-0.729)) and cube.is_finite()
+    assert integer_power(flint.arb(3), -2).contains(flint.fmpq(1, 9))
+    assert integer_power(flint.arb(0), 0) == 1
+
+
+def test_unknown_operation():
+    b = Builder(("x",))
+    with pytest.raises(LoweringError, match="bessel"):
+        evaluate(b.program({"y": b.op("bessel", b.argument("x"))}), x=2)
+
+
+# --- sums
+
+
+def harmonic() -> Program:
+    b = Builder(("n", "x"))
+    n, x = b.argument("n"), b.argument("x")
+    (k,) = b.open(1)
+    term = b.op("div", x, k)
+    (total,) = b.close("sum", (k,), (term,), (b.constant(1), n), None, 1)
+    return b.program({"h": total})
+
+
+def test_sums():
+    truth = sum(Fraction(2, 3) / k for k in range(1, 41))
+    assert evaluate(harmonic(), n=40, x="2/3")["h"].contains(truth)
+    assert evaluate(harmonic(), n=0, x="2/3")["h"].contains(0)
+    for n in ("1/2", 10**7, "inf"):
+        with pytest.raises(ConvergenceError, match="sum"):
+            evaluate(harmonic(), n=n, x=1)
+    column = evaluate_many(harmonic(), {"n": [40, "1/2"], "x": "2/3"})["h"]
+    assert column[0].contains(truth) and 1 in column.failures
+
+
+def test_table_sum():
+    nodes = (Fraction(1, 3), Fraction(2, 7), Fraction(5))
+    weights = (Fraction(1, 2), Fraction(1, 5), Fraction(3, 10))
+    b = Builder(("x",))
+    x = b.argument("x")
+    w, node = b.open(2)
+    term = b.op("div", w, b.op("add", node, x))
+    (total,) = b.close("table_sum", (w, node), (term,), (), (weights, nodes), 1)
+    truth = sum(p / (q + Fraction(1, 9)) for p, q in zip(weights, nodes, strict=True))
+    assert evaluate(b.program({"s": total}), x="1/9")["s"].contains(truth)
+
+
+# --- columns
+
+
+def test_many_points_agree_with_one():
+    program, rng = trace_program(), np.random.default_rng(3)
+    kappa, u = 10 ** rng.uniform(-3, 6, 700), 10 ** rng.uniform(-8, 6, 700)
+    columns = evaluate_many(program, {"kappa": kappa, "u": u}, bits=106)
+    assert columns["M"].relative_radius() <= 2.0**-106
+    for i in range(0, 700, 37):
+        one = evaluate(program, bits=150, kappa=kappa[i], u=u[i])
+        for name, ball in one.items():
+            many = columns[name][i]
+            assert abs(many.midpoint - ball.midpoint) <= many.radius + ball.radius
+
+
+def test_bad_points_of_a_batch_do_not_harm_the_others():
+    u = np.array([1.0, -1.0, math.nan, 0.25, 1e300])
+    column = evaluate_many(trace_program(), {"kappa": "inf", "u": u})["M"]
+    assert set(column.failures) == {1, 2}
+    assert "u > 0 fails" in str(column.failures[1]) and "NaN" in str(column.failures[2])
+    assert column[3].contains("4/5") and float(column[4]) == 1e-300
+    assert np.isnan(column.midpoints()[1])
+    with pytest.raises(DomainError):
+        _ = column[1]
+    with pytest.raises(ArgumentsError, match="lengths"):
+        evaluate_many(trace_program(), {"kappa": [1, 2], "u": [1, 2, 3]})
+
+
+def test_precision_is_no_global_state():
+    before = flint.ctx.prec
+    evaluate(trace_program(), bits=500, kappa=2, u=3)
+    evaluate_many(trace_program(), {"kappa": [2.0], "u": [3.0]}, bits=500)
+    with pytest.raises(DomainError):
+        evaluate(trace_program(), bits=500, kappa=-2, u=3)
+    assert flint.ctx.prec == before
+
+
+def test_threads_do_not_disturb_each_other():
+    failures = []
+
+    def work(bits: int) -> None:
+        for k in range(20):
+            ball = evaluate(trace_program(), bits=bits, kappa="inf", u=k + 1)["M"]
+            if not ball.contains(Fraction(1, k + 2)) or ball.radius * 2**bits > ball.midpoint:
+                failures.append((bits, k))
+
+    threads = [threading.Thread(target=work, args=(bits,)) for bits in (30, 100, 400, 900)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures
+
+
+# --- the record
+
+
+def test_digits_are_correctly_rounded():
+    ball = evaluate(unary_program("sqrt"), bits=200, x=2)["y"]
+    for n in (1, 2, 5, 17, 50):
+        with mpmath.workdps(80):
+            assert mpmath.mpf(ball.digits(n)) == mpmath.mpf(mpmath.nstr(mpmath.sqrt(2), n))
+    with pytest.raises(ConvergenceError, match="does not decide"):
+        ball.digits(80)
+    assert Ball(Fraction(999999, 10**6), Fraction(1, 10**9), 30).digits(3) == "1.00"
+    assert Ball(Fraction(-1, 3 * 10**9), Fraction(1, 10**30), 30).digits(4) == "-3.333e-10"
+    assert Ball(Fraction(0), Fraction(0), 30).digits(4) == "0"
+    assert "±" in repr(Ball(Fraction(0), Fraction(1, 7), 30))
+
+
+@settings(derandomize=True, deadline=None, max_examples=200)
+@given(st.fractions(), st.fractions(0, 1))
+def test_float_interval_is_outward(midpoint, radius):
+    ball = Ball(midpoint, radius, 53)
+    low, high = ball.float_interval()
+    assert low <= ball.lower and ball.upper <= high
+    assert Fraction(math.nextafter(low, math.inf)) > ball.lower
+    assert Fraction(math.nextafter(high, -math.inf)) < ball.upper
+    assert ball.contains(midpoint) and ball.contains(ball.upper)
+    assert not ball.contains(ball.upper + Fraction(1, 10**40))
+
+
+def test_float_interval_overflow():
+    huge = Ball(Fraction(10) ** 400, Fraction(1), 53)
+    low, high = huge.float_interval()
+    assert low == math.nextafter(math.inf, 0.0) and high == math.inf and float(huge) == math.inf
+
+
+def test_jets_against_difference_quotients():
+    x = flint.arb("0.7")
+    h = flint.arb(2) ** -20
+    for name in (*SMOOTH, "gamma", "square"):
+        slope = getattr(Jet(x, {0: flint.arb(1)}), name)().slopes[0]
+        ends = [getattr(Jet(x + s * h, {}), name)().value for s in (1, -1)]
+        assert abs(slope - (ends[0] - ends[1]) / (2 * h)) < 1e-4
+    y = flint.arb(2.5)
+    slope = Jet(y, {0: flint.arb(1)}).zeta().slopes[0]
+    assert abs(slope - ((y + h).zeta() - (y - h).zeta()) / (2 * h)) < 1e-4
+    a, b = Jet(x, {0: flint.arb(1)}), Jet(flint.arb(3), {1: flint.arb(1)})
+    power = a**b
+    assert abs(power.slopes[0] - 3 * x * x) < 1e-12
+    assert abs(power.slopes[1] - x * x * x * x.log()) < 1e-12
+    assert abs((2 / a).slopes[0] + 2 / (x * x)) < 1e-12
+    assert abs((1 - a).slopes[0] + 1) < 1e-12 and a.min(b) is a and a.max(b) is b
+    kink = abs(Jet(flint.arb(0, 1), {0: flint.arb(1)})).slopes[0]
+    assert kink.contains(1) and kink.contains(-1)
