@@ -200,8 +200,9 @@ def audit(
     program : Program
         The formula.
     kernel : callable or array or pair of arrays
-        Called as ``kernel(**points)``; an array of values, or a pair (hi, lo) whose sum is the
-        value.
+        A kernel, called with one array per argument in the order of the program, that returns
+        one array per output, or a high and a low part per output; or the values of the output
+        audited, an array or a pair (high, low).
     points : mapping of str to array
         Arguments, one entry per point.
     bits : int
@@ -246,7 +247,7 @@ def audit(
     columns = dict(zip(columns, np.broadcast_arrays(*columns.values()), strict=True))
     name = output if output is not None else program.outputs[0]
     balls = evaluate_many(program, columns, bits)[name]
-    high, low = _kernel_values(kernel, columns, len(balls))
+    high, low = _kernel_values(program, kernel, columns, name)
     errors, agreed, spurious, unknown = _errors(balls, high, low, significand)
     known = np.flatnonzero(~np.isnan(errors))
 
@@ -278,10 +279,26 @@ def audit(
     )
 
 
-def _kernel_values(kernel: Any, columns: Points, count: int) -> tuple[np.ndarray, np.ndarray]:
-    values = kernel(**columns) if callable(kernel) else kernel
-    high, low = values if isinstance(values, tuple) else (values, np.zeros(count))
-    high, low = np.asarray(high, dtype=float), np.asarray(low, dtype=float)
+def _kernel_values(
+    program: Program, kernel: Any, columns: Points, output: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the high and low parts of one output; low parts are zero for a plain kernel."""
+    operands = [columns[n] for n in program.arguments]
+    values = kernel(*operands) if callable(kernel) else kernel
+    parts = values if isinstance(values, tuple) else (values,)
+    count, outputs = len(operands[0]), len(program.outputs)
+    if callable(kernel) and outputs > 1:
+        each, index = len(parts) // outputs, program.outputs.index(output)
+        parts = parts[each * index : each * (index + 1)]
+    if len(parts) not in (1, 2):
+        raise ArgumentsError(
+            "audit(program, kernel, points)",
+            f"the kernel returned {len(parts)} arrays for the output {output}",
+            "an output is one array, or its high and low part",
+            "audit(program, compile_program(program), points)",
+        )
+    high = np.asarray(parts[0], dtype=float)
+    low = np.asarray(parts[1], dtype=float) if len(parts) == 2 else np.zeros(count)
     if high.shape != (count,) or low.shape != (count,):
         raise ArgumentsError(
             "audit(program, kernel, points)",
@@ -353,7 +370,7 @@ def search(
     program : Program
         The formula.
     kernel : callable
-        Called as ``kernel(**points)``.
+        As for :func:`audit`.
     box : mapping of str to Axis
         Where to look.
     restarts : int
@@ -392,7 +409,7 @@ def search(
         if k:
             proposal = _steps(best, proposal, box, 2.0 ** (-50 * (k / rounds)), rng)
         balls = evaluate_many(program, proposal, significand + SPARE_BITS)[name]
-        high, low = _kernel_values(kernel, proposal, restarts)
+        high, low = _kernel_values(program, kernel, proposal, name)
         errors = _errors(balls, high, low, significand)[0]
         for i in np.flatnonzero(~np.isnan(errors)):
             champion = best[i]

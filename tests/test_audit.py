@@ -14,6 +14,7 @@ from numerics.audit_points import Axis, edge_points, nudge, scatter_points
 from numerics.ball import evaluate
 from numerics.errors import ArgumentsError
 from numerics.functions import ResolventTrace
+from numerics.kernel import compile_program
 from numerics.program import Builder, Program
 
 BOX = {"kappa": Axis(1e-3, 1e6, special=(math.inf,)), "u": Axis(1e-8, 1e6)}
@@ -42,6 +43,12 @@ def textbook(kappa, u):
     with np.errstate(all="ignore"):
         b = u + 1 - 1 / kappa
         return 2 / (b + np.sqrt(b * b + 4 * u / kappa))
+
+
+def product_and_ratio() -> Program:
+    b = Builder(("x", "y"))
+    x, y = b.argument("x"), b.argument("y")
+    return b.program({"product": b.op("mul", x, y), "ratio": b.op("div", x, y)})
 
 
 def root_program(op: str = "sqrt") -> Program:
@@ -219,6 +226,28 @@ def test_pairs_are_audited_as_double_double():
     assert 100 < worse.maximum < 600 and not worse.passed
     with pytest.raises(ArgumentsError, match="too wide"):
         audit(root_program(), (high, low), {"x": x}, bits=106, significand=106)
+
+
+@pytest.mark.parametrize("precision", ["float64", "double-double"])
+def test_compiled_kernels(precision):
+    kernel = compile_program(trace_program(), precision)
+    significand, bits = (53, 106) if precision == "float64" else (104, 160)
+    points = scatter_points(BOX, 1000, seed=23)
+    report = audit(trace_program(), kernel, points, bits=bits, significand=significand)
+    assert report.passed, report
+
+
+def test_one_of_several_outputs():
+    program = product_and_ratio()
+    x, y = np.linspace(1, 3, 40), np.linspace(7, 5, 40)
+    for kernel in (lambda x, y: (x * y, x / y), lambda x, y: (x * y, 0 * x, x / y, 0 * x)):
+        for output in program.outputs:
+            report = audit(program, kernel, {"x": x, "y": y}, output=output)
+            assert report.output == output and report.maximum <= 0.5 + 1e-6
+    swapped = audit(program, lambda x, y: (x / y, x * y), {"x": x, "y": y}, output="ratio")
+    assert not swapped.passed
+    with pytest.raises(ArgumentsError, match="arrays"):
+        audit(program, lambda x, y: tuple([x] * 6), {"x": x, "y": y})
 
 
 def test_wrong_shapes():
