@@ -28,6 +28,7 @@ from derive.spectral_trace import (
     difference_vanishes,
     masked,
     partial_fractions,
+    substituted,
 )
 
 
@@ -371,7 +372,7 @@ def name_degrees_of_freedom(expression: sp.Expr, sample: SampleCovariance) -> Na
     candidates = []
     for step in (nothing, no_lambda, no_df1):
         for last in (nothing, {df2: gamma / sample.phi}, {sample.phi: gamma / df2}):
-            short = _tidy(named.subs(step).subs(last), gamma)
+            short = _tidy(substituted(substituted(named, step), last), gamma)
             candidates.append((sp.count_ops(short), len(candidates), short))
     best = min(candidates)[2]
     definitions = {
@@ -390,7 +391,10 @@ def name_degrees_of_freedom(expression: sp.Expr, sample: SampleCovariance) -> Na
             "a rewriting rule of this function is wrong for this expression",
             "keep the expression in traces",
         )
+    # kappa stands in every definition, so its equation is part of any result that uses one
     used = [n for n in definitions if best.has(n)]
+    if used and sample.kappa not in used:
+        used.append(sample.kappa)
     where = tuple(definition(n, definitions[n]) for n in used)
     return NamedResult(best, where)
 
@@ -413,7 +417,7 @@ def _without_tests(expression: sp.Expr) -> sp.Expr:
 def _tidy(expression: sp.Expr, gamma: sp.Symbol) -> sp.Expr:
     """Factor, with the sign chosen so that ``1 - gamma`` and not ``gamma - 1`` is printed."""
     plain, back = masked(expression)
-    short = sp.factor(plain)
+    short = cast(sp.Expr, sp.factor(plain))
     sign, positive = sp.Integer(1), []
     for factor in sp.Mul.make_args(short):
         base, power = factor.as_base_exp()

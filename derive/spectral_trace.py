@@ -14,9 +14,9 @@ kept. Nothing is said of the spectrum until it is given as atoms, as a density o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import sympy as sp
 from sympy.core.sorting import default_sort_key
@@ -422,3 +422,25 @@ def masked(expression: sp.Expr) -> tuple[sp.Expr, dict[sp.Expr, sp.Expr]]:
     traces = sorted(expression.atoms(SpectralTrace), key=default_sort_key)
     names = {t: sp.Dummy(f"t{k}") for k, t in enumerate(traces)}
     return cast(sp.Expr, expression.xreplace(names)), {d: t for t, d in names.items()}
+
+
+def substituted(expression: sp.Expr, values: Mapping[Any, Any]) -> sp.Expr:
+    """Return the expression with each key replaced by its value, one after the other.
+
+    Parameters
+    ----------
+    expression : sympy.Expr
+    values : mapping
+        Symbol or sub-expression -> expression.
+
+    Returns
+    -------
+    sympy.Expr
+
+    Examples
+    --------
+    >>> x, y = sp.symbols("x y")
+    >>> substituted(x + y, {x: y})
+    2*y
+    """
+    return cast(sp.Expr, expression.subs(list(values.items())))
