@@ -71,7 +71,8 @@ class PowerSum:
         ConditionError
             When the sum has more than two terms or a logarithm: constants belong into ``Y``.
         """
-        if len(self.terms) > 2 or any(term.log_power for term in self.terms):
+        count = len(self.terms)
+        if count > 2 or any(term.log_power for term in self.terms):
             raise ConditionError(
                 "PowerSum.inverse",
                 f"{len(self.terms)} terms",
