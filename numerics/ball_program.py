@@ -133,25 +133,37 @@ def certify(i: Instruction, values: Values, arguments: Sequence[Any]) -> Certifi
     outer = {k: plain(v) for k, v in values.items()}
     operands = [plain(a) for a in arguments]
 
-    def body(unknowns: Sequence[Any]) -> list[Any]:
+    step, residual = _part(block, block.yields[:count]), _part(block, block.yields[count:])
+
+    def follow(part: Block, unknowns: Sequence[Any]) -> list[Any]:
         inner = {**outer, **dict(zip(block.parameters, unknowns, strict=True))}
-        run(block, inner, operands)
-        return [inner[y] for y in block.yields]
+        run(part, inner, operands)
+        return [inner[y] for y in part.yields]
 
     def slopes(unknowns: list[arb]) -> tuple[list[arb], list[list[arb]]]:
         seeded = [Jet(x, {k: arb(1)}) for k, x in enumerate(unknowns)]
-        jets = [jet(r) for r in body(seeded)[count:]]
+        jets = [jet(r) for r in follow(residual, seeded)]
         return [r.value for r in jets], [
             [r.slopes.get(k, arb(0)) for k in range(count)] for r in jets
         ]
 
     return certify_root(
-        lambda x: body(x)[:count],
-        lambda x: body(x)[count:],
+        lambda x: follow(step, x),
+        lambda x: follow(residual, x),
         slopes,
         [plain(values[s]) for s in i.inputs],
         *i.attribute,
     )
+
+
+def _part(block: Block, yields: tuple[int, ...]) -> Block:
+    """Return the block with only what these yields need."""
+    wanted, kept = set(yields), []
+    for i in reversed(block.instructions):
+        if wanted.intersection(i.results):
+            kept.append(i)
+            wanted |= _uses(i)
+    return Block(block.parameters, tuple(reversed(kept)), yields)
 
 
 def _root(i: Instruction, values: Values, arguments: Sequence[Any]) -> Sequence[Any]:
