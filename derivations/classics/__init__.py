@@ -1,0 +1,1 @@
+"""Classical results of random matrix theory that the papers stand on, one file per topic."""

@@ -1,0 +1,144 @@
+"""What a user may hand to a compiled formula, and the words when a point is bad."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from numerics.errors import ArgumentsError, ConvergenceError, DomainError
+from numerics.mask import constraint_masks
+from numerics.program import Program
+
+
+def operands(
+    name: str, arguments: Sequence[str], values: Mapping[str, Any], out: Any = None
+) -> list[Any]:
+    """Return the arguments in order, as things a ufunc takes.
+
+    Parameters
+    ----------
+    name : str
+        Of the formula, for the message.
+    arguments : sequence of str
+        Order of the operands.
+    values : mapping of str to float or array
+        What the user gave; real numbers, arrays, and labelled or lazy arrays that speak ufunc.
+    out : array, optional
+        Where the result goes; its shape must fit.
+
+    Returns
+    -------
+    list
+        One operand per argument.
+
+    Raises
+    ------
+    ArgumentsError
+        For text, complex numbers, objects, or shapes that do not broadcast.
+    """
+    found = [_operand(name, a, values[a]) for a in arguments]
+    shapes = [np.shape(f) for f in found if isinstance(f, np.ndarray | float)]
+    try:
+        shape = np.broadcast_shapes(*shapes)
+    except ValueError:
+        listed = ", ".join(f"{a}{np.shape(f)}" for a, f in zip(arguments, found, strict=True))
+        raise ArgumentsError(
+            f"{name}(...)",
+            f"shapes do not broadcast: {listed}",
+            "NumPy aligns shapes from the right and stretches axes of length 1",
+            f"{name}({arguments[0]}=x[:, None], ...) to span a grid",
+        ) from None
+    if isinstance(out, np.ndarray) and out.shape != shape and len(shapes) == len(found):
+        raise ArgumentsError(
+            f"{name}(..., out=...)",
+            f"out has shape {out.shape}, the result has shape {shape}",
+            "the result is written in place and is never stretched",
+            f"{name}(..., out=numpy.empty({shape}))",
+        )
+    return found
+
+
+def _operand(name: str, argument: str, value: Any) -> Any:
+    if isinstance(value, float | int | np.floating | np.integer) and not isinstance(value, bool):
+        return float(value)
+    if isinstance(value, Fraction):
+        return float(value)
+    if hasattr(value, "__array_ufunc__") and not isinstance(value, np.ndarray | np.generic):
+        return value  # labelled and lazy arrays take the ufunc themselves
+    array = np.asarray(value) if isinstance(value, list | tuple | np.ndarray | range) else None
+    if array is not None and array.dtype.kind in "iuf" and array.dtype.itemsize <= 8:
+        return np.asarray(array, dtype=np.float64)
+    shown = repr(value)
+    raise ArgumentsError(
+        f"{name}({argument}={shown[:40]})",
+        f"{argument} is {type(value).__name__}, not a real number or an array of them",
+        "kernels take float64; exact decimal text belongs to ball()",
+        f"{name}({argument}=0.5, ...) or {name[:60]}.ball({argument}='0.5', ...)",
+    )
+
+
+def explain_failure(
+    name: str, program: Program, arrays: Sequence[Any], result: Any, tell_all: bool = True
+) -> None:
+    """Raise the error of the first point that is outside the domain or did not converge.
+
+    Parameters
+    ----------
+    name : str
+        Of the formula.
+    program : Program
+        Its constraints are the domain.
+    arrays : sequence of float or array
+        The operands.
+    result : array
+        What the kernel returned.
+
+    Raises
+    ------
+    DomainError
+        With the first bad index and value.
+    ConvergenceError
+        If every point is inside the domain but a root did not converge.
+    """
+    full = np.broadcast_arrays(*[np.asarray(a, dtype=np.float64) for a in arrays])
+    shape = full[0].shape
+    if tell_all and program.constraints:
+        masks = constraint_masks(program, full)
+        inside = np.logical_and.reduce([np.broadcast_to(m, shape) for m in masks])
+        if not inside.all():
+            where = tuple(int(i) for i in np.argwhere(~inside)[0]) if shape else ()
+            position = int((~inside).sum())
+            for constraint, mask in zip(program.constraints, masks, strict=True):
+                if not np.broadcast_to(mask, shape)[where]:
+                    break
+            shown = ", ".join(
+                f"{a} = {float(f[where])!r}"
+                for a, f in zip(program.arguments, full, strict=True)
+                if a in constraint.arguments
+            )
+            index = f" at index {where if len(where) > 1 else where[0]}" if where else ""
+            more = f" ({position} such points)" if position > 1 else ""
+            raise DomainError(
+                f"{name}({', '.join(constraint.arguments)}=...)",
+                f"{shown}{index} violates {constraint.text}{more}",
+                constraint.reason or "the formula was derived under this condition",
+                f'{name}(..., invalid="nan") to evaluate the other points'
+                if shape
+                else f"{name}(...) with {constraint.text}",
+            )
+    bad = np.argwhere(np.isnan(np.asarray(result)))
+    if len(bad) == 0 and shape:
+        return
+    where = tuple(int(i) for i in bad[0]) if len(bad) else ()
+    shown = ", ".join(
+        f"{a} = {float(f[where])!r}" for a, f in zip(program.arguments, full, strict=True)
+    )
+    raise ConvergenceError(
+        f"{name}(...)",
+        f"the root did not converge at {shown}",
+        "the iteration reached its limit before successive values agreed",
+        f'{name}(..., invalid="nan"), or {name}.ball(...) for a certified value',
+    )

@@ -1,0 +1,313 @@
+"""A derivation: steps from a statement to its results, each with a verdict.
+
+:class:`Draft` is what the body of a derivation writes to; :class:`Derivation` is what users hold.
+Metadata is read without running anything; the body runs on first use of ``steps`` or ``status``;
+the program of a result comes from the verified store when the sources have not changed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from derive.errors import ConditionError, UnknownNameError
+from derive.formula import Body, Formula
+from derive.verdict import Evidence, Verdict, weakest
+from numerics.program import Program
+
+if TYPE_CHECKING:
+    from derive.step import Step
+    from numerics.monte_carlo import SimulationResult
+
+
+@dataclass(frozen=True)
+class Card:
+    """What the catalogue knows of a derivation without running it.
+
+    Parameters
+    ----------
+    id : str
+        ``paper.result``.
+    statement : str
+        One sentence.
+    reference : str
+        The paper.
+    limit : str
+        The limit taken, with scalings.
+    equation : str
+        Section or equation in the paper.
+    module, function : str
+        Where the body is.
+    """
+
+    id: str
+    statement: str
+    reference: str
+    limit: str
+    equation: str
+    module: str
+    function: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a body produced: its steps, its results, and the letters it used."""
+
+    steps: tuple[Step, ...]
+    results: Mapping[str, Formula]
+    notation: Mapping[str, tuple[str, str]]
+    cites: tuple[str, ...]
+
+
+class Results(Mapping[str, Formula]):
+    """Results of a derivation by name; an unknown name suggests the known ones."""
+
+    def __init__(self, id: str, names: Sequence[str], make: Callable[[str], Formula]):
+        self._id, self._names, self._make = id, tuple(names), make
+
+    def __getitem__(self, name: str) -> Formula:
+        if name not in self._names:
+            raise UnknownNameError(
+                f"{self._id}.results[{name!r}]",
+                f"no result {name!r}",
+                f"the results are {', '.join(self._names)}",
+                f'derivations.get("{self._id}").results["{self._names[0]}"]'
+                if self._names
+                else f'derivations.get("{self._id}").steps',
+            )
+        return self._make(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def __repr__(self) -> str:
+        return f"Results({', '.join(self._names)})"
+
+
+class Derivation:
+    """A result of a paper, executed and checked step by step.
+
+    Parameters
+    ----------
+    card : Card
+        Metadata.
+    load : callable
+        Returns the body and the simulator (or None); called when something must run.
+
+    Examples
+    --------
+    >>> import derivations
+    >>> d = derivations.get("classics.marchenko_pastur")
+    >>> d.limit
+    'd, k -> oo with k/d -> kappa'
+    """
+
+    def __init__(self, card: Card, load: Callable[[], tuple[Callable, Callable | None]]):
+        self.card, self._load = card, load
+        self._formulas: dict[str, Formula] = {}
+
+    @property
+    def id(self) -> str:
+        """``paper.result``."""
+        return self.card.id
+
+    @property
+    def statement(self) -> str:
+        """One sentence a physicist would say."""
+        return self.card.statement
+
+    @property
+    def reference(self) -> str:
+        """The paper and, where there is one, the equation."""
+        return ", ".join(p for p in (self.card.reference, self.card.equation) if p)
+
+    @property
+    def limit(self) -> str:
+        """The limit the result was taken in, with its scalings."""
+        return self.card.limit
+
+    @cached_property
+    def outcome(self) -> Outcome:
+        """Steps and results; runs the body once."""
+        from derive.draft import Draft
+
+        body, _ = self._load()
+        draft = Draft(self.id)
+        body(draft)
+        outcome = draft.outcome()
+        self._remember(outcome)
+        return outcome
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The steps in order."""
+        return self.outcome.steps
+
+    @property
+    def status(self) -> Verdict:
+        """The weakest verdict of all steps, cited derivations included."""
+        return weakest(s.verdict for s in self.steps)
+
+    @property
+    def known_status(self) -> Verdict | None:
+        """The status if the steps have run on these sources before, else None; runs nothing."""
+        if "outcome" in self.__dict__:
+            return self.status
+        record = self._record
+        return None if record is None else Verdict[record["status"]]
+
+    def check(self) -> Verdict:
+        """Run every step again and return the weakest verdict.
+
+        Returns
+        -------
+        Verdict
+            Never REFUTED: a refuted step raises.
+
+        Raises
+        ------
+        RefutedError
+            With the exact point at which an asserted step fails.
+        """
+        self.__dict__.pop("outcome", None)
+        return self.status
+
+    @cached_property
+    def _record(self) -> dict[str, Any] | None:
+        from derive.record import read_record
+
+        return read_record(self.id)
+
+    def _remember(self, outcome: Outcome) -> None:
+        from derive.record import write_record
+
+        write_record(self.id, outcome, weakest(s.verdict for s in outcome.steps))
+
+    def _names(self) -> tuple[str, ...]:
+        if "outcome" not in self.__dict__ and self._record is not None:
+            return tuple(self._record["results"])
+        return tuple(self.outcome.results)
+
+    def _formula(self, name: str) -> Formula:
+        if name not in self._formulas:
+
+            def body() -> Body:
+                return self.outcome.results[name].body
+
+            def program() -> Program:
+                record = self._record
+                if "outcome" not in self.__dict__ and record is not None:
+                    return Program.from_json(json.dumps(record["results"][name]))
+                return self.outcome.results[name].program
+
+            title = self.id if name == self._names()[-1] else f"{self.id}:{name}"
+            self._formulas[name] = Formula(title, body, program)
+        return self._formulas[name]
+
+    @property
+    def results(self) -> Results:
+        """All results by name, in the order the derivation reached them."""
+        return Results(self.id, self._names(), self._formula)
+
+    @property
+    def result(self) -> Formula:
+        """The main result: the last one the derivation reached."""
+        names = self._names()
+        if not names:
+            raise ConditionError(
+                f"{self.id}.result",
+                "this derivation has no formula as a result",
+                "its statement is the chain of its steps",
+                f'derivations.get("{self.id}").steps',
+            )
+        return self._formula(names[-1])
+
+    def latex(self, standalone: bool = False) -> str:
+        """Return the derivation as LaTeX.
+
+        Parameters
+        ----------
+        standalone : bool
+            With preamble, so that pdflatex compiles it as it is.
+
+        Returns
+        -------
+        str
+            Statement, numbered steps with reasons and verdicts, results, symbols, references.
+        """
+        from derive.latex import derivation_latex
+
+        return derivation_latex(self, standalone=standalone)
+
+    def table(self) -> str:
+        """Return the steps as a text table: number, rule, verdict, reason."""
+        from derive.display import steps_table
+
+        return steps_table(self)
+
+    def simulate(self, **parameters: Any) -> SimulationResult:
+        """Run the finite-size Monte Carlo of this result.
+
+        Parameters
+        ----------
+        **parameters : float or int
+            ``size``, ``seeds`` and the parameters of the result; see the simulator.
+
+        Returns
+        -------
+        SimulationResult
+            Mean, standard error and per-seed values.
+
+        Raises
+        ------
+        ConditionError
+            If the derivation has no simulator.
+        """
+        _, simulator = self._load()
+        if simulator is None:
+            raise ConditionError(
+                f"{self.id}.simulate(...)",
+                "this derivation has no simulator",
+                "its statement is not an average over a finite-size ensemble",
+                f'derivations.get("{self.id}").check()',
+            )
+        return simulator(**parameters)
+
+    def plot(self, **parameters: Any) -> Any:
+        """Draw the result against its one free argument.
+
+        Parameters
+        ----------
+        **parameters : float or array
+            All arguments; exactly one is an array and becomes the horizontal axis.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            Not shown; call ``savefig`` on it.
+        """
+        from numerics.plotting import curve
+
+        return curve(self.result, parameters)
+
+    def __str__(self) -> str:
+        return f"{self.id}: {self.statement}"
+
+    def __repr__(self) -> str:
+        from derive.display import derivation_text
+
+        return derivation_text(self)
+
+    def _repr_html_(self) -> str:
+        from derive.display import derivation_html
+
+        return derivation_html(self)
+
+
+__all__ = ["Card", "Derivation", "Evidence", "Outcome", "Results"]

@@ -1,0 +1,241 @@
+"""Where a statement holds: quantities with their meaning, intervals and joint conditions.
+
+A :class:`Quantity` is a symbol with everything a reader must know about it (meaning, scaling,
+interval, LaTeX); a :class:`Notation` is the table of symbols of one paper, the one home of its
+letters; a :class:`Domain` is the set of parameter points a formula or a check speaks of.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import sympy as sp
+
+from derive.errors import ConditionError, UnknownNameError
+from numerics.lower import Condition
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """One letter of a paper.
+
+    Parameters
+    ----------
+    symbol : Symbol
+        Its SymPy symbol; the name is the paper's letter in ASCII.
+    meaning : str
+        What it is, in the field's words (LaTeX allowed).
+    lower, upper : Rational or oo
+        Ends of its interval.
+    lower_open, upper_open : bool
+        Whether an end is left out. An included infinite end is a limit with its own value.
+    latex : str
+        How it is printed.
+    """
+
+    symbol: sp.Symbol
+    meaning: str
+    lower: Any
+    upper: Any
+    lower_open: bool
+    upper_open: bool
+    latex: str
+
+    def conditions(self) -> tuple[Condition, ...]:
+        """Return the interval as conditions a program can test."""
+        s, found = self.symbol, []
+        if self.lower is not -sp.oo:
+            relation = sp.StrictGreaterThan if self.lower_open else sp.GreaterThan
+            sign = ">" if self.lower_open else ">="
+            found.append(
+                Condition(
+                    f"{s} {sign} {self.lower}",
+                    relation(s, self.lower, evaluate=False),
+                    f"{s} is {self.meaning}",
+                )
+            )
+        if not (self.upper is sp.oo and not self.upper_open):
+            relation = sp.StrictLessThan if self.upper_open else sp.LessThan
+            sign = "<" if self.upper_open else "<="
+            found.append(
+                Condition(
+                    f"{s} {sign} {'inf' if self.upper is sp.oo else self.upper}",
+                    relation(s, self.upper, evaluate=False),
+                    f"{s} is {self.meaning}",
+                )
+            )
+        return tuple(found)
+
+
+class Notation(Mapping[str, Quantity]):
+    """The letters of one paper, each with one meaning.
+
+    Examples
+    --------
+    >>> letters = Notation()
+    >>> tau = letters.quantity("tau", "pretraining sequences, n/d^2", lower=0)
+    >>> letters["tau"].meaning
+    'pretraining sequences, n/d^2'
+    >>> tau.is_positive
+    True
+    """
+
+    def __init__(self) -> None:
+        self._table: dict[str, Quantity] = {}
+
+    def quantity(
+        self,
+        name: str,
+        meaning: str,
+        *,
+        lower: Any = -sp.oo,
+        upper: Any = sp.oo,
+        lower_open: bool = True,
+        upper_open: bool = True,
+        latex: str | None = None,
+        integer: bool = False,
+    ) -> sp.Symbol:
+        """Declare a letter and return its symbol, with the assumptions its interval implies."""
+        assumptions: dict[str, bool] = {"real": True}
+        if integer:
+            assumptions = {"integer": True}
+        if lower is not -sp.oo and (lower > 0 or (lower == 0 and lower_open)):
+            assumptions["positive"] = True
+        elif lower == 0:
+            assumptions["nonnegative"] = True
+        symbol = sp.Symbol(name, **assumptions)
+        entry = Quantity(
+            symbol,
+            meaning,
+            sp.sympify(lower),
+            sp.sympify(upper),
+            lower_open,
+            upper_open,
+            latex if latex is not None else sp.latex(symbol),
+        )
+        if name in self._table and self._table[name] != entry:
+            raise ConditionError(
+                f"Notation.quantity({name!r}, ...)",
+                f"{name} already means {self._table[name].meaning!r}",
+                "a letter has one meaning in a paper",
+                "choose another letter, or reuse the symbol already declared",
+            )
+        self._table[name] = entry
+        return symbol
+
+    def __getitem__(self, name: str) -> Quantity:
+        try:
+            return self._table[name]
+        except KeyError:
+            raise UnknownNameError(
+                f"notation[{name!r}]",
+                f"no letter {name!r}",
+                f"declared are {', '.join(self._table)}",
+                f"notation.quantity({name!r}, meaning=...)",
+            ) from None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._table)
+
+    def __len__(self) -> int:
+        return len(self._table)
+
+    def domain(self, *names: str, conditions: Iterable[Condition] = ()) -> Domain:
+        """Return the domain spanned by these letters, with joint conditions if any."""
+        return Domain(tuple(self[name] for name in names), tuple(conditions))
+
+
+@dataclass(frozen=True)
+class Domain:
+    """A set of parameter points: intervals for each quantity and joint conditions.
+
+    Parameters
+    ----------
+    quantities : tuple of Quantity
+        In the order of the arguments.
+    joint : tuple of Condition
+        Relations between several of them.
+
+    Examples
+    --------
+    >>> letters = Notation()
+    >>> x, y = (letters.quantity(n, "a number", lower=0) for n in "xy")
+    >>> box = letters.domain("x", "y", conditions=[Condition("x < y", x < y)])
+    >>> box.contains({x: 1, y: 2}), box.contains({x: 2, y: 1})
+    (True, False)
+    >>> all(box.contains(p) for p in box.sample(5, seed=1))
+    True
+    """
+
+    quantities: tuple[Quantity, ...]
+    joint: tuple[Condition, ...] = ()
+
+    @property
+    def symbols(self) -> tuple[sp.Symbol, ...]:
+        """The symbols, in order."""
+        return tuple(q.symbol for q in self.quantities)
+
+    def conditions(self) -> tuple[Condition, ...]:
+        """Return all conditions, intervals first."""
+        return tuple(c for q in self.quantities for c in q.conditions()) + self.joint
+
+    def contains(self, point: Mapping[sp.Symbol, Any]) -> bool:
+        """Tell whether an exact point satisfies every condition."""
+        values = {s: sp.sympify(v) for s, v in point.items()}
+        return all(
+            bool(c.relation.subs(values)) if c.relation not in (sp.true, sp.false) else c.relation
+            for c in self.conditions()
+        )
+
+    def sample(self, number: int, seed: int, decades: int = 2) -> list[dict[sp.Symbol, Any]]:
+        """Draw exact rational points, spread over several decades inside the domain.
+
+        Parameters
+        ----------
+        number : int
+            How many points.
+        seed : int
+            Seed of the draw.
+        decades : int
+            Unbounded positive quantities range over 10^-decades to 10^decades.
+
+        Returns
+        -------
+        list of dict
+            Symbol to Rational; fewer than ``number`` if the joint conditions are nearly empty.
+        """
+        rng = random.Random(seed)
+        points: list[dict[sp.Symbol, Any]] = []
+        for _ in range(200 * number):
+            point = {q.symbol: _draw(q, rng, decades) for q in self.quantities}
+            if self.contains(point):
+                points.append(point)
+                if len(points) == number:
+                    break
+        return points
+
+
+def _draw(quantity: Quantity, rng: random.Random, decades: int) -> Any:
+    """Return one exact rational inside the interval, with small numerator and denominator."""
+    low, high = quantity.lower, quantity.upper
+    if quantity.symbol.is_integer:
+        first = 1 if low is -sp.oo else int(low) + (1 if quantity.lower_open else 0)
+        last = first + 40 if high is sp.oo else int(high) - (1 if quantity.upper_open else 0)
+        return sp.Integer(rng.randint(first, last))
+    if high is not sp.oo and low is not -sp.oo:
+        share = Fraction(rng.randint(1, 996), 997)
+        return sp.Rational(low) + (sp.Rational(high) - sp.Rational(low)) * sp.Rational(
+            share.numerator, share.denominator
+        )
+    size = Fraction(10 ** rng.uniform(-decades, decades)).limit_denominator(9973)
+    size = size or Fraction(1, 9973)
+    step = sp.Rational(size.numerator, size.denominator)
+    if low is not -sp.oo:
+        return sp.Rational(low) + step
+    if high is not sp.oo:
+        return sp.Rational(high) - step
+    return step if rng.random() < 0.5 else -step

@@ -1,0 +1,402 @@
+"""A result one can read, print, evaluate in bulk and certify.
+
+A formula keeps the definitions of its paper in order (``xi`` solves this, ``M`` is that, ...), so
+that what is printed, what is compiled and what is enclosed in balls is the same text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from numerics.errors import ArgumentsError, DomainError
+from numerics.program import Program
+
+if TYPE_CHECKING:
+    import sympy as sp
+
+    from derive.domain import Domain
+    from derive.fixed_point import FixedPoint
+    from numerics.ball import Ball
+    from numerics.kernel import Kernel
+    from numerics.lower import Let
+
+
+@dataclass(frozen=True)
+class Body:
+    """The symbolic content of a formula.
+
+    Parameters
+    ----------
+    symbols : tuple of Symbol
+        The arguments in order.
+    expr : Expr
+        The result, over the arguments and the symbols defined in ``where``.
+    where : tuple of Let or FixedPoint
+        Definitions in order; each uses arguments and earlier definitions.
+    domain : Domain
+        Where the formula holds.
+    limit : str
+        The limit it was taken in, with its scalings.
+    latex : mapping of str to str
+        How each symbol is printed, by name.
+    symbol : str
+        LaTeX of the quantity the formula gives.
+    """
+
+    symbols: tuple[sp.Symbol, ...]
+    expr: Any
+    where: tuple[Let | FixedPoint, ...]
+    domain: Domain
+    limit: str
+    latex: Mapping[str, str]
+    symbol: str
+
+    def program(self, name: str) -> Program:
+        """Return the straight-line program of the formula."""
+        from derive.fixed_point import FixedPoint
+        from numerics.lower import lower
+
+        definitions = [w.solver() if isinstance(w, FixedPoint) else w for w in self.where]
+        output = re.sub(r"[^A-Za-z0-9]+", "_", name.split(":")[-1]).strip("_")[:60]
+        return lower(
+            self.symbols, definitions, {f"r_{output}": self.expr}, self.domain.conditions()
+        )
+
+
+class Formula:
+    """A closed form, possibly over fixed points, with its domain and the limit it was taken in.
+
+    Calling it evaluates the compiled kernel with NumPy broadcasting.
+
+    Parameters
+    ----------
+    name : str
+        Id of the derivation, and the name of the result where there are several.
+    body : callable
+        Returns the :class:`Body`; called once, on first use.
+    program : callable, optional
+        Returns the :class:`~numerics.program.Program`; by default lowered from the body.
+
+    Examples
+    --------
+    >>> from derive.domain import Notation
+    >>> letters = Notation()
+    >>> x = letters.quantity("x", "a length", lower=0)
+    >>> area = Formula.define("area", (x,), x**2, domain=letters.domain("x"))
+    >>> area.args
+    ('x',)
+    >>> float(area(x=3.0))
+    9.0
+    >>> print(area)
+    area(x) = x**2
+    """
+
+    def __init__(
+        self,
+        name: str,
+        body: Callable[[], Body],
+        program: Callable[[], Program] | None = None,
+    ):
+        self.name = name
+        self._load_body = body
+        self._load_program = program
+
+    @classmethod
+    def define(
+        cls,
+        name: str,
+        symbols: Sequence[sp.Symbol],
+        expr: Any,
+        *,
+        where: Sequence[Let | FixedPoint] = (),
+        domain: Domain,
+        limit: str = "",
+        latex: Mapping[str, str] | None = None,
+        symbol: str = "",
+    ) -> Formula:
+        """Make a formula from symbols, definitions and a domain.
+
+        Parameters
+        ----------
+        name : str
+            What it is called in errors and exports.
+        symbols : sequence of Symbol
+            Arguments in order.
+        expr : Expr
+            The result.
+        where : sequence of Let or FixedPoint
+            Definitions in order.
+        domain : Domain
+            Where it holds.
+        limit : str
+            The limit it was taken in.
+        latex : mapping of str to str, optional
+            LaTeX of symbols; the letters of the domain are known already.
+        symbol : str
+            LaTeX of the left-hand side.
+
+        Returns
+        -------
+        Formula
+            Ready to be called.
+        """
+        names = {str(q.symbol): q.latex for q in domain.quantities} | dict(latex or {})
+        body = Body(tuple(symbols), expr, tuple(where), domain, limit, names, symbol or name)
+        return cls(name, lambda: body)
+
+    @cached_property
+    def body(self) -> Body:
+        """The symbolic content."""
+        return self._load_body()
+
+    @cached_property
+    def program(self) -> Program:
+        """The straight-line program that every evaluator runs."""
+        if self._load_program is not None:
+            return self._load_program()
+        return self.body.program(self.name)
+
+    @property
+    def args(self) -> tuple[str, ...]:
+        """Names of the arguments, the paper's letters in ASCII."""
+        return self.program.arguments
+
+    @property
+    def domain(self) -> Domain:
+        """Where the formula holds."""
+        return self.body.domain
+
+    @property
+    def limit(self) -> str:
+        """The limit it was taken in, with scalings."""
+        return self.body.limit
+
+    @property
+    def where(self) -> tuple[Let | FixedPoint, ...]:
+        """Definitions in order."""
+        return self.body.where
+
+    @property
+    def fixed_points(self) -> tuple[FixedPoint, ...]:
+        """The quantities defined by an equation."""
+        from derive.fixed_point import FixedPoint
+
+        return tuple(w for w in self.where if isinstance(w, FixedPoint))
+
+    @cached_property
+    def expr(self) -> Any:
+        """The closed form over the arguments and the fixed-point unknowns, as SymPy."""
+        from numerics.functions import textbook
+        from numerics.lower import Let
+
+        expression = self.body.expr
+        for definition in reversed(self.where):
+            if isinstance(definition, Let):
+                expression = expression.subs(definition.symbol, definition.expression)
+        return textbook(expression)
+
+    def kernel(self, precision: str = "float64") -> Kernel:
+        """Return the compiled kernel, a NumPy ufunc with positional operands in ``args`` order."""
+        from numerics.kernel import compile_program
+
+        return compile_program(self.program, precision=precision)
+
+    def compile(self, precision: str = "float64") -> Evaluator:
+        """Return the formula as a callable in a given precision.
+
+        Parameters
+        ----------
+        precision : {"float64", "double-double"}
+            Arithmetic of the kernel; double-double returns a pair of arrays, high and low.
+
+        Returns
+        -------
+        Evaluator
+            Called with keyword arguments like the formula itself.
+        """
+        return Evaluator(self.name, self.program, self.kernel(precision))
+
+    @cached_property
+    def _evaluator(self) -> Evaluator:
+        return self.compile()
+
+    def __call__(self, *, out: Any = None, invalid: str = "raise", **values: Any) -> Any:
+        """Evaluate in float64 with broadcasting; see :class:`Evaluator`."""
+        return self._evaluator(out=out, invalid=invalid, **values)
+
+    def ball(self, *, bits: int = 128, **values: int | str | Any) -> Ball:
+        """Enclose the exact value: a midpoint and a radius that are certified.
+
+        Parameters
+        ----------
+        bits : int
+            Relative accuracy asked for.
+        **values : int, str or Fraction
+            Exact input; a decimal string means that decimal.
+
+        Returns
+        -------
+        Ball
+            Contains the true value, roots included.
+
+        Raises
+        ------
+        DomainError
+            Outside the domain.
+        ConvergenceError
+            If the accuracy is not reached.
+        """
+        from numerics.ball import evaluate
+
+        self._check_names(values)
+        return next(iter(evaluate(self.program, bits=bits, **values).values()))
+
+    def latex(self) -> str:
+        """Return the closed form and its definitions as LaTeX."""
+        from derive.latex import formula_latex
+
+        return formula_latex(self)
+
+    def specialize(self, **values: Any) -> Formula:
+        """Return the formula with some arguments fixed exactly.
+
+        Parameters
+        ----------
+        **values : int, str or Fraction
+            Exact values; a decimal string means that decimal.
+
+        Returns
+        -------
+        Formula
+            A formula of the remaining arguments.
+
+        Raises
+        ------
+        ArgumentsError
+            For an unknown argument.
+        """
+        from derive.specialize import specialized
+
+        unknown = [n for n in values if n not in self.args]
+        if unknown:
+            self._check_names(values)
+        return specialized(self, values)
+
+    def _check_names(self, values: Mapping[str, Any]) -> None:
+        check_names(self.name, self.args, values)
+
+    def __str__(self) -> str:
+        return f"{self.name}({', '.join(self.args)}) = {self.body.expr}"
+
+    def __repr__(self) -> str:
+        from derive.display import formula_text
+
+        return formula_text(self)
+
+    def _repr_latex_(self) -> str:
+        return "$\\displaystyle " + self.latex() + "$"
+
+
+def check_names(name: str, arguments: Sequence[str], values: Mapping[str, Any]) -> None:
+    """Raise unless exactly the arguments are given.
+
+    Parameters
+    ----------
+    name : str
+        Of the formula, for the message.
+    arguments : sequence of str
+        What it takes.
+    values : mapping
+        What was given.
+
+    Raises
+    ------
+    ArgumentsError
+        Naming the missing and the unknown arguments and the call to write.
+    """
+    missing = [a for a in arguments if a not in values]
+    unknown = [v for v in values if v not in arguments]
+    if not missing and not unknown:
+        return
+    words = []
+    if missing:
+        words.append(f"missing {', '.join(missing)}")
+    if unknown:
+        words.append(f"unknown {', '.join(unknown)}")
+    example = ", ".join(f"{a}={values.get(a, '...')!s:.12}" for a in arguments)
+    raise ArgumentsError(
+        f"{name}({', '.join(f'{k}=...' for k in values)})",
+        " and ".join(words),
+        f"the arguments are {', '.join(arguments)}, all by name",
+        f"{name}({example})",
+    )
+
+
+class Evaluator:
+    """A compiled formula: broadcasting, ``out=``, and an error that names the first bad point.
+
+    Parameters
+    ----------
+    name : str
+        Of the formula.
+    program : Program
+        What is evaluated; its constraints are the domain.
+    kernel : Kernel
+        The ufunc.
+    """
+
+    def __init__(self, name: str, program: Program, kernel: Kernel):
+        self.name, self.program, self.kernel = name, program, kernel
+
+    def __call__(self, *, out: Any = None, invalid: str = "raise", **values: Any) -> Any:
+        """Evaluate.
+
+        Parameters
+        ----------
+        out : array, optional
+            Where to write.
+        invalid : {"raise", "nan"}
+            Raise at the first point outside the domain, or return NaN there and evaluate the rest.
+        **values : float or array
+            The arguments by name, broadcast against each other.
+
+        Returns
+        -------
+        float or array
+            NaN only where ``invalid="nan"`` allows it.
+
+        Raises
+        ------
+        ArgumentsError
+            A missing or unknown argument, or shapes that do not broadcast.
+        DomainError
+            With the first bad index and value.
+        """
+        from derive.arguments import explain_failure, operands
+
+        if invalid not in ("raise", "nan"):
+            raise ArgumentsError(
+                f"{self.name}(invalid={invalid!r})",
+                f"invalid={invalid!r} is not known",
+                "bad points either raise or give NaN",
+                f'{self.name}(..., invalid="nan")',
+            )
+        check_names(self.name, self.program.arguments, values)
+        arrays = operands(self.name, self.program.arguments, values, out)
+        kernel = self.kernel
+        before = kernel.invalid_count(), kernel.undefined_count()
+        result = kernel(*arrays) if out is None else kernel(*arrays, out=out)
+        after = kernel.invalid_count(), kernel.undefined_count()
+        if after != before and invalid == "raise":
+            explain_failure(self.name, self.program, arrays, result)
+        return result
+
+    def __repr__(self) -> str:
+        return f"<{self.name} compiled in {self.kernel.precision}>"
+
+
+__all__ = ["Body", "DomainError", "Evaluator", "Formula", "check_names"]
