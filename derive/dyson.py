@@ -10,7 +10,7 @@ For entries :math:`A\,g\,B` and :math:`A'\,g^\top B'` of one letter
 :math:`g = L^{1/2}ZR^{1/2}` with entry variance :math:`v`,
 :math:`\mathbb E[A g B\,G_{ce}\,A' g^\top B'] = v\,\mathrm{Tr}[R\,B\,G_{ce}\,A']\;A\,L\,B'`, so the
 unknowns are finitely many scalars :math:`v\,\mathrm{Tr}[\cdot]`. Pairings of :math:`g` with
-:math:`g` are smaller by one size and are dropped.
+:math:`g` are smaller by one size and are dropped, unless :math:`g` is symmetric.
 """
 
 from __future__ import annotations

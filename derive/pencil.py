@@ -229,6 +229,8 @@ def random_values(
         array = rng.normal(size=(rows, columns))
         if isinstance(letter, Deterministic) and letter.T == letter:
             array = array @ array.T / rows + 0.3 * np.eye(rows)
+        elif letter.T == letter:
+            array = array + array.T
         matrices[str(letter.args[0])] = array
     return matrices, scalars
 

@@ -22,51 +22,7 @@ import sympy as sp
 from sympy.core.sorting import default_sort_key
 
 from derive.errors import ArgumentsError
-
-
-def exact(value: object, call: str = "exact") -> sp.Expr:
-    """Return the exact SymPy value of an integer, fraction, decimal number or expression.
-
-    Parameters
-    ----------
-    value : int, float, str, Fraction or sympy.Expr
-        A float or a string is read as the decimal number it prints as: ``0.1`` is ``1/10``.
-    call : str
-        The call named in the error.
-
-    Returns
-    -------
-    sympy.Expr
-        An expression without floating-point atoms.
-
-    Raises
-    ------
-    ArgumentsError
-        If an expression holds floating-point atoms, or the value is not a number.
-
-    Examples
-    --------
-    >>> exact(0.1), exact("2.50"), exact(sp.Symbol("x") / 2)
-    (1/10, 5/2, x/2)
-    """
-    if isinstance(value, sp.Expr):
-        if value.has(sp.Float):
-            raise ArgumentsError(
-                call,
-                f"the expression {value} holds a floating-point number",
-                "the symbolic layer is exact",
-                "sympy.Rational('0.1') in place of 0.1",
-            )
-        return value
-    try:
-        return sp.Rational(str(value))
-    except (TypeError, ValueError):
-        raise ArgumentsError(
-            call,
-            f"{value!r} is not a number or an expression",
-            "only exact scalars enter the symbolic layer",
-            "an int, a Fraction, a decimal string or a SymPy expression",
-        ) from None
+from derive.exact_input import exact, matrix_name
 
 
 @dataclass(frozen=True)
@@ -87,6 +43,9 @@ class Spectrum:
     """
 
     name: str
+
+    def __post_init__(self) -> None:
+        matrix_name(self.name)
 
     @property
     def matrix(self) -> sp.Symbol:
@@ -143,7 +102,7 @@ class SpectralTrace(sp.Expr):
 
     def __new__(cls, function, spectrum, places, tests=()):
         """Take scalar factors out and choose one cyclic rotation."""
-        function = sp.sympify(function)
+        function = exact(function, "SpectralTrace")
         places, tests = sp.Tuple(*places), sp.Tuple(*tests)
         if function.is_zero:
             return sp.Integer(0)

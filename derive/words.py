@@ -4,14 +4,12 @@ A word is a letter (a deterministic matrix, or a Gaussian one with its shape and
 a product with a scalar in front, or an inverse. Words know their shape and refuse to be added or
 multiplied otherwise. Only identities that hold for all matrices are used: transposes go down to
 the letters, like terms are collected, ``w`` next to its inverse cancels, and the inverse of a
-product of square words is the product of inverses in reverse order. Nothing is ever commuted.
-SymPy is used for the scalars and as the tree underneath; its own non-commutative inverse and
-``simplify`` are not.
+product of square words is the product of inverses in reverse order. Nothing is ever commuted;
+SymPy serves for the scalars and as the tree underneath, not for non-commutative algebra.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from itertools import pairwise
 from typing import cast
 
@@ -20,7 +18,7 @@ from sympy.core.sorting import default_sort_key
 from sympy.core.symbol import Str
 
 from derive.errors import ArgumentsError, DomainError
-from derive.spectral_trace import exact
+from derive.exact_input import exact, matrix_name
 
 
 class Word(sp.Basic):
@@ -96,7 +94,7 @@ class Deterministic(Word):
 
     def __new__(cls, name, rows, columns, symmetric=True):
         """Check that a symmetric matrix is square."""
-        rows, columns = sp.sympify(rows), sp.sympify(columns)
+        rows, columns = exact(rows, name), exact(columns, name)
         if symmetric and rows != columns:
             raise ArgumentsError(
                 f"Deterministic({name!r}, {rows}, {columns})",
@@ -104,7 +102,8 @@ class Deterministic(Word):
                 "symmetric matrices are square",
                 f"Deterministic({name!r}, {rows}, {columns}, symmetric=False)",
             )
-        return sp.Basic.__new__(cls, Str(str(name)), rows, columns, sp.sympify(bool(symmetric)))
+        flag = sp.true if symmetric else sp.false
+        return sp.Basic.__new__(cls, Str(matrix_name(name)), rows, columns, flag)
 
     @property
     def shape(self) -> tuple[sp.Expr, sp.Expr]:
@@ -134,6 +133,9 @@ class Gaussian(Word):
         Variance of an entry of ``Z``, e.g. ``1/n``. Letters of different names are independent.
     left, right : Word, optional
         Symmetric covariances of the rows' and of the columns' index. Default identity.
+    symmetric : bool
+        Whether the matrix is its own transpose (a Wigner matrix); it then has no covariances and
+        the variance is that of the entries off the diagonal.
 
     Examples
     --------
@@ -143,9 +145,9 @@ class Gaussian(Word):
     (d, d)
     """
 
-    def __new__(cls, name, rows, columns, variance, left=None, right=None):
+    def __new__(cls, name, rows, columns, variance, left=None, right=None, symmetric=False):
         """Check the shapes of the covariances."""
-        rows, columns = sp.sympify(rows), sp.sympify(columns)
+        rows, columns = exact(rows, name), exact(columns, name)
         left, right = left or Identity(rows), right or Identity(columns)
         for side, size, which in ((left, rows, "left"), (right, columns, "right")):
             if side.shape != (size, size) or side.is_random or side.T != side:
@@ -155,8 +157,17 @@ class Gaussian(Word):
                     f"it must be deterministic, symmetric and {size} x {size}",
                     f"{which}=Deterministic('Sigma', {size}, {size})",
                 )
-        scale = exact(variance, "Gaussian")
-        return sp.Basic.__new__(cls, Str(str(name)), rows, columns, scale, left, right)
+        isotropic = left == right == Identity(rows)
+        if symmetric and not isotropic:
+            raise ArgumentsError(
+                f"Gaussian({name!r}, {rows}, {columns}, ..., symmetric=True)",
+                f"shape {rows} x {columns} with covariances {left} and {right}",
+                "a symmetric Gaussian matrix is square and isotropic here",
+                f"root @ Gaussian({name!r}, {rows}, {rows}, variance, symmetric=True) @ root",
+            )
+        flag, scale = (sp.true if symmetric else sp.false), exact(variance, "Gaussian")
+        label = Str(matrix_name(name))
+        return sp.Basic.__new__(cls, label, rows, columns, scale, left, right, flag)
 
     @property
     def shape(self) -> tuple[sp.Expr, sp.Expr]:
@@ -181,7 +192,7 @@ class Gaussian(Word):
     @property
     def T(self) -> Word:
         """The transpose."""
-        return Transpose(self)
+        return self if self.args[6] == sp.true else Transpose(self)
 
     def _sympystr(self, printer) -> str:
         return str(self.args[0])
@@ -195,7 +206,7 @@ class Identity(Word):
 
     def __new__(cls, size):
         """Hold the size."""
-        return sp.Basic.__new__(cls, sp.sympify(size))
+        return sp.Basic.__new__(cls, exact(size, "Identity"))
 
     @property
     def shape(self) -> tuple[sp.Expr, sp.Expr]:
@@ -210,8 +221,7 @@ class Identity(Word):
     def _sympystr(self, printer) -> str:
         return "1"
 
-    def _latex(self, printer) -> str:
-        return "1"
+    _latex = _sympystr
 
 
 class Zero(Word):
@@ -219,7 +229,7 @@ class Zero(Word):
 
     def __new__(cls, rows, columns):
         """Hold the shape."""
-        return sp.Basic.__new__(cls, sp.sympify(rows), sp.sympify(columns))
+        return sp.Basic.__new__(cls, exact(rows, "Zero"), exact(columns, "Zero"))
 
     @property
     def shape(self) -> tuple[sp.Expr, sp.Expr]:
@@ -234,8 +244,7 @@ class Zero(Word):
     def _sympystr(self, printer) -> str:
         return "0"
 
-    def _latex(self, printer) -> str:
-        return "0"
+    _latex = _sympystr
 
 
 class Transpose(Word):
@@ -269,7 +278,7 @@ class Product(Word):
 
     def __new__(cls, scalar, *factors):
         """Flatten, drop identities, and cancel neighbours that are inverse to each other."""
-        scalar, flat = sp.sympify(scalar), []
+        scalar, flat = exact(scalar, "Product"), []
         for factor in factors:
             inner_scalar, inner = coefficient_and_factors(factor)
             scalar = scalar * inner_scalar
@@ -356,8 +365,7 @@ class Sum(Word):
     def _sympystr(self, printer) -> str:
         return " + ".join(map(printer._print, self.args)).replace("+ -", "- ")
 
-    def _latex(self, printer) -> str:
-        return " + ".join(map(printer._print, self.args)).replace("+ -", "- ")
+    _latex = _sympystr
 
 
 class Inverse(Word):
@@ -409,14 +417,10 @@ class Inverse(Word):
 
 def coefficient_and_factors(word: Word) -> tuple[sp.Expr, list[Word]]:
     """Return the scalar in front of a word and its factors; the identity has none."""
+    scalar, factors = sp.Integer(1), (word,)
     if isinstance(word, Product):
-        return cast(sp.Expr, word.args[0]), coefficient_and_factors_of(word.args[1:])
-    return sp.Integer(1), coefficient_and_factors_of((word,))
-
-
-def coefficient_and_factors_of(factors: Iterable[sp.Basic]) -> list[Word]:
-    """Return factors without identities."""
-    return [cast(Word, f) for f in factors if not isinstance(f, Identity)]
+        scalar, factors = cast(sp.Expr, word.args[0]), cast(tuple[Word, ...], word.args[1:])
+    return scalar, [f for f in factors if not isinstance(f, Identity)]
 
 
 def terms_of(word: Word) -> tuple[Word, ...]:

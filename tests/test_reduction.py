@@ -201,6 +201,21 @@ def test_random_features_in_simulation():
     assert np.all(error < 5e-3 * theory)
 
 
+def test_anticommutator_of_two_wigner_matrices():
+    """R(g) = 2 v w g/(1 - v w g^2) for variances v and w: z = R(g) + 1/g."""
+    z, v, w, g = sp.symbols("z v w g", positive=True)
+    one, two = (Gaussian(name, D, D, s / D, symmetric=True) for name, s in (("H1", v), ("H2", w)))
+    word = (z * ONE - one @ two - two @ one).inverse()
+    result = eliminate_to_polynomials(dyson_equations({"g": word}), {"g": g})
+    (polynomial,) = result.polynomials
+    transform = 2 * v * w * g / (1 - v * w * g**2)
+    expected = sp.numer(sp.together(z - transform - 1 / g))
+    assert sp.cancel(polynomial / expected).is_number
+    edges = sp.discriminant(polynomial.subs({v: 1, w: 1}), g)
+    upper = max(r for r in sp.Poly(edges, z).nroots() if r.is_real)
+    assert abs(upper**2 - (11 + 5 * sp.sqrt(5)) / 2) < 1e-12
+
+
 # ---- what is refused -----------------------------------------------------------------------
 
 

@@ -10,8 +10,9 @@ import sympy as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from derive import word_operations, word_trace, words
+from derive import exact_input, word_operations, word_trace, words
 from derive.errors import ArgumentsError, DomainError
+from derive.spectral_trace import Spectrum
 from derive.word_operations import differentiate, evaluate, expand
 from derive.word_trace import WordTrace, in_spectrum, trace_values
 from derive.words import Deterministic, Gaussian, Identity, Product, Sum, Word, Zero
@@ -33,7 +34,7 @@ def arrays(seed: int) -> dict[str, np.ndarray]:
     return out
 
 
-@pytest.mark.parametrize("module", [words, word_operations, word_trace])
+@pytest.mark.parametrize("module", [words, word_operations, word_trace, exact_input])
 def test_docstring_examples(module):
     assert doctest.testmod(module).failed == 0
 
@@ -85,6 +86,28 @@ def test_wrong_shapes_and_inverses_are_refused():
         WordTrace(X)
     with pytest.raises(ArgumentsError, match="exact"):
         sp.Float(0.5) * A
+
+
+@pytest.mark.parametrize("name", ["", "2A", r"\\input{x}", "A B", "A;rm", "A" * 80])
+def test_names_that_would_print_as_something_else_are_refused(name):
+    with pytest.raises(ArgumentsError, match="no name of a matrix"):
+        Deterministic(name, D, D)
+    with pytest.raises(ArgumentsError, match="no name of a matrix"):
+        Spectrum(name)
+
+
+def test_text_is_no_size():
+    with pytest.raises(ArgumentsError, match="not a number"):
+        Identity("__import__('os')")
+
+
+def test_symmetric_gaussian_letters():
+    wigner = Gaussian("H", D, D, 1 / D, symmetric=True)
+    assert wigner.T == wigner
+    with pytest.raises(ArgumentsError, match="isotropic"):
+        Gaussian("H", N, D, 1 / D, symmetric=True)
+    with pytest.raises(ArgumentsError, match="isotropic"):
+        Gaussian("H", D, D, 1 / D, right=A, symmetric=True)
 
 
 LETTERS = [A, B, C, X.T @ X, Identity(D)]
