@@ -228,3 +228,38 @@ def test_smooth_functions_against_interval_arithmetic(name):
         ball = evaluate(program, bits=90, x=x)["y"]
         (interval,) = interval_values(program, {"x": x}, 400)
         assert meets(ball, interval)
+
+
+def exact_traces(n: int, seed: int) -> tuple[dict[str, list[Fraction]], list[Fraction]]:
+    """Return points and exact rational values of M from its rational parametrisation.
+
+    u = (1 - t)(kappa - t)/(kappa t), M = kappa t/(kappa - t) for 0 < t < min(1, kappa).
+    """
+    rng = np.random.default_rng(seed)
+    points: dict[str, list[Fraction]] = {"kappa": [], "u": []}
+    values = []
+    for _ in range(n):
+        kappa = Fraction(int(rng.integers(1, 10**6)), int(rng.integers(1, 10**6)))
+        # Close to both ends as well: small u and small M.
+        share = Fraction(int(rng.integers(1, 10**6)), 10 ** int(rng.integers(6, 12)))
+        t = min(kappa, Fraction(1)) * (share if rng.integers(2) else 1 - share)
+        points["kappa"].append(kappa)
+        points["u"].append((1 - t) * (kappa - t) / (kappa * t))
+        values.append(kappa * t / (kappa - t))
+    return points, values
+
+
+def outside(points: dict[str, list[Fraction]], values: list[Fraction], bits: int) -> int:
+    column = evaluate_many(trace_program(), points, bits)["M"]
+    assert not column.failures and column.relative_radius() <= 2.0**-bits
+    return sum(not column[i].contains(v) for i, v in enumerate(values))
+
+
+@pytest.mark.parametrize(
+    ("n", "bits"), [(5000, 106), (2000, 53), pytest.param(300_000, 106, marks=pytest.mark.slow)]
+)
+def test_resolvent_trace_holds_exact_rationals(n, bits):
+    points, values = exact_traces(n, seed=n)
+    assert outside(points, values, bits) == 0
+    wrong = [v * (1 + Fraction(1, 2 ** (bits - 3))) for v in values]
+    assert outside(points, wrong, bits) == n

@@ -121,6 +121,45 @@ def test_effective_ridge_on_a_wide_domain():
             assert total.overlaps(xi) and xi > p["lam"]
 
 
+def exact_ridges(n: int, seed: int) -> tuple[dict[str, list[Fraction]], list[Fraction]]:
+    """Return points at which xi is a known rational: choose xi, read off lam = xi (1 - s/tau).
+
+    With z = (1 - t)(kappa - t)/(kappa t) and M = kappa t/(kappa - t): s = 1 - xi M, q = z - xi.
+    """
+    rng = np.random.default_rng(seed)
+
+    def number(low: float, high: float) -> Fraction:
+        return Fraction(float(10 ** rng.uniform(low, high))).limit_denominator(10**9)
+
+    points: dict[str, list[Fraction]] = {n: [] for n in NAMES}
+    roots = []
+    while len(roots) < n:
+        kappa, rho = number(-3, 4), number(-4, 1)
+        t = min(kappa, Fraction(1)) * Fraction(int(rng.integers(1, 10**6)), 10**6 + 1)
+        z, m = (1 - t) * (kappa - t) / (kappa * t), kappa * t / (kappa - t)
+        xi = z * Fraction(int(rng.integers(1, 10**6)), 10**6 + 1)
+        s = 1 - xi * m
+        tau = s * (1 + number(-6, 2))
+        q = z - xi
+        for name, value in zip(
+            NAMES, (tau, (1 + rho) / q, kappa, rho, xi * (1 - s / tau)), strict=True
+        ):
+            points[name].append(value)
+        roots.append(xi)
+    return points, roots
+
+
+@pytest.mark.parametrize("n", [300, pytest.param(20_000, marks=pytest.mark.slow)])
+def test_effective_ridge_holds_exact_rationals(n):
+    points, roots = exact_ridges(n, seed=n)
+    found = evaluate_many(effective_ridge(), points, bits=106)["xi"]
+    assert not found.failures and found.relative_radius() <= 2.0**-106
+    mutant = evaluate_many(effective_ridge(wrong=True), points, bits=106)["xi"]
+    for i, xi in enumerate(roots):
+        assert found[i].contains(xi)
+        assert not mutant[i].contains(xi)
+
+
 @pytest.mark.parametrize("tau", ["1/2", "1", "3"])
 def test_ridgeless_limits(tau):
     point = {"tau": tau, "alpha": "7/3", "kappa": "2/5", "rho": "1/9", "lam": 0}
