@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from math import ceil, log2
 from typing import Any
 
 import sympy
@@ -369,12 +370,16 @@ def _moments(polynomial: Expr, given: tuple[Expr, ...], count: int) -> tuple[Exp
 def _branch(polynomial: Expr, given: tuple[Expr, ...]) -> AlgebraicBranch:
     found = expansion(polynomial, m, z, given)
     table, first, head = found.blow_up()
+    size = found.extended(9)[8]
     with ctx.workprec(256):
         to_ball = _balls(found.field)
         blow_up = [[to_ball(c) for c in row] for row in table]
-        return branch_from_infinity(
-            coefficients_in_z(polynomial), blow_up, to_ball(first), [to_ball(c) for c in head], 96
-        )
+        # (m_8)^(1/8) is a little below the radius of the support
+        scale = abs(float(to_ball(size).mid())) ** 0.125
+        reach = max(1, ceil(log2(2 * scale + 1)))
+        known = [to_ball(c) for c in head]
+        coefficients = coefficients_in_z(polynomial)
+        return branch_from_infinity(coefficients, blow_up, to_ball(first), known, reach, 128)
 
 
 def _balls(number_field: Any) -> Callable[[Any], arb]:

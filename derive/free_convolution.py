@@ -21,7 +21,7 @@ from derive.algebraic_law import (
     m,
     z,
 )
-from derive.errors import ArgumentsError, ConditionError
+from derive.errors import ConditionError
 from derive.free_cumulants import (
     free_cumulants_from_moments,
     moments_from_free_cumulants,
@@ -37,7 +37,7 @@ _t = sympy.Dummy("t")
 def _ring(*laws: AlgebraicLaw, scalars: Sequence[Expr] = ()) -> PolynomialRing:
     found: set[Any] = set().union(*(law.parameters for law in laws))
     found |= set().union(*(s.free_symbols for s in scalars)) if scalars else set()
-    return PolynomialRing((m, z, _y, _t, *sorted(found, key=lambda s: s.name)))
+    return PolynomialRing((m, z, _y, _t, *sorted(found - {m, z}, key=lambda s: s.name)))
 
 
 def _conditions(call: str, *laws: AlgebraicLaw, more: Sequence[Any] = ()) -> tuple[Any, ...]:

@@ -219,7 +219,7 @@ def kesten_mckay(d: Exact) -> AlgebraicLaw:
     degree = exact_number(d, call)
     conditions = kept_conditions(call, (sympy.Ge(degree, 2),))
     # the cavity field g = 1/(z - (d-1) g) and G = 1/(z - d g), G = -m
-    equation = (degree**2 - z**2) * m**2 - (degree - 2) * z * m + degree - 1
+    equation = (degree**2 - z**2) * m**2 + (degree - 2) * z * m + degree - 1
     return law_from_equation(equation, conditions=conditions)
 
 

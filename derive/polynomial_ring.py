@@ -154,6 +154,12 @@ class PolynomialRing:
             for i, (tops, lows) in powers.items():
                 term *= tops[exponents[i]] * lows[degrees[i] - exponents[i]]
             total += term
+        # the common denominator may cancel in part; what is left over would be a spurious factor
+        for _, low in values.values():
+            common = total.gcd(low)
+            while not common.is_constant():
+                total = total // common
+                common = total.gcd(low)
         return total
 
     def resultant(self, p: fmpz_mpoly, q: fmpz_mpoly, symbol: Symbol) -> fmpz_mpoly:

@@ -127,12 +127,34 @@ class AlgebraicBranch:
     root: acb
 
     def polynomial_at(self, z: acb) -> acb_poly:
-        """Return P(., z) with ball coefficients; z may be a box (mean-value form)."""
-        if z.is_exact():
-            return acb_poly([a(z) for a in self.coefficients])
-        centre = _midpoint(z)
-        spread = z - centre
-        return acb_poly([a(centre) + a.derivative()(z) * spread for a in self.coefficients])
+        """Return P(., z) at an exact point."""
+        return acb_poly([a(z) for a in self.coefficients])
+
+    def _along_tangent(self, centre: acb, value: acb, spread: acb) -> tuple[acb_poly, acb] | None:
+        """Return P(value + s t + q, centre + t) as a polynomial in q, for each t in a box about 0.
+
+        s is the slope dm/dz at the centre. All is expanded about the centre before the box is put
+        in, so that the large terms of P cancel as numbers, and the term linear in t drops out of
+        the constant coefficient: the box only sees the curvature of the branch.
+        """
+        shift = acb_poly([centre, 1])
+        rows = [acb_poly(a)(shift) if a.degree() > 0 else acb_poly(a) for a in self.coefficients]
+        powers = max(row.degree() for row in rows) + 1
+        shift = acb_poly([value, 1])
+        columns = [acb_poly([row[k] for row in rows])(shift) for k in range(powers)]
+        if columns[0][1].contains(0):
+            return None
+        slope = -_midpoint(columns[1][0] / columns[0][1]) if powers > 1 else acb(0)
+        total = columns[-1]
+        for column in reversed(columns[:-1]):
+            total = total * spread + column
+        total = total(acb_poly([slope * spread, 1]))
+        constant = acb_poly([])
+        tangent = acb_poly([0, slope])
+        for column in reversed(columns):
+            constant = constant * acb_poly([0, 1]) + column(tangent)
+        total[0] = constant(spread)
+        return total, slope
 
     def _refined(self, z: acb, guess: acb) -> acb | None:
         """Newton's method at one exact point, then a proof; a ball with one root in it."""
@@ -208,12 +230,20 @@ class AlgebraicBranch:
         centred = self._refined(middle, root)
         if centred is None:
             return None
-        found = newton_enclosure(self.polynomial_at(_hull(here, there)), centred)
-        if found is None or not found.region.contains(root):
+        value = _midpoint(centred)
+        local = self._along_tangent(middle, value, _hull(here, there) - middle)
+        if local is None:
             return None
-        reached = self._refined(there, centred)
+        equation, slope = local
+        found = newton_enclosure(equation, acb(0))
+        if found is None or not found.region.contains(root - value - slope * (here - middle)):
+            return None
+        reached = self._refined(there, value + slope * (there - middle))
         # contained in the box of uniqueness, hence the same root
-        return reached if reached is not None and found.region.contains(reached) else None
+        if reached is None:
+            return None
+        place = reached - value - slope * (there - middle)
+        return reached if found.region.contains(place) else None
 
     def _stuck(self, here: acb, end: acb, reason: str) -> BranchError:
         place = complex(here)
@@ -242,13 +272,15 @@ def branch_from_infinity(
     blow_up: Sequence[Sequence[arb]],
     first: arb,
     head: Sequence[arb],
+    reach: int,
     bits: int = 64,
 ) -> AlgebraicBranch:
-    """Return the branch given by an expansion at infinity, anchored at a point of the upper plane.
+    """Return the branch given by an expansion at infinity, anchored at z = 2^reach i.
 
-    With w = 1/z the branch reads m = -w (head(w) + w^K v(w)), K the length of head, where
+    With w = 1/z the branch reads m = -w u, u = head(w) + w^K v(w), K the length of head, where
     B(v(w), w) = 0 and v(0) = first is a simple root of B(., 0). An interval Newton step on the
-    whole disc |w| <= 2^-k proves that v(w) is the only root of B(., w) near ``first`` there.
+    whole disc |w| <= 2^-k proves that v(w) is the only root of B(., w) near ``first`` there; from
+    the rim of the disc u is followed inwards, where it hardly moves.
 
     Parameters
     ----------
@@ -259,22 +291,24 @@ def branch_from_infinity(
     first : arb
         The value v(0).
     head : sequence of arb
-        The known part of -m/w as a polynomial in w.
+        The known part of u as a polynomial in w.
+    reach : int
+        The anchor is z = 2^reach i, best a few times the radius of the support.
     bits : int
         Working precision.
 
     Returns
     -------
     AlgebraicBranch
-        Anchored at z = 2^k i.
 
     Raises
     ------
     BranchError
         No disc could be proved, so v(0) is not a simple root.
     """
+    at_infinity = _in_inverse(coefficients)
     with ctx.workprec(bits):
-        for k in range(2, 60):
+        for k in range(max(reach, 2), reach + 60):
             radius = arb(0, arb(2) ** -k)
             wide = _root_of_blow_up(blow_up, first, acb(radius, radius))
             w = acb(0, -(arb(2) ** -k))
@@ -282,8 +316,13 @@ def branch_from_infinity(
             if wide is None or thin is None or not wide.region.contains(thin.root):
                 continue
             u = sum((acb(h) * w**j for j, h in enumerate(head)), acb(0))
-            anchor = -w * (u + w ** len(head) * thin.root)
-            branch = AlgebraicBranch(tuple(coefficients), acb(0, arb(2) ** k), anchor)
+            u += w ** len(head) * thin.root
+            rim = AlgebraicBranch(at_infinity, w, u)
+            if rim._anchored() is None:
+                continue
+            end = acb(0, -(arb(2) ** -reach))
+            u = rim._walk(end).root
+            branch = AlgebraicBranch(tuple(coefficients), acb(0, arb(2) ** reach), -end * u)
             root = branch._anchored()
             if root is not None:
                 return AlgebraicBranch(branch.coefficients, branch.start, root)
@@ -293,6 +332,18 @@ def branch_from_infinity(
         "the expansion given is a multiple root of the equation at infinity",
         "give more moments, so that the root is simple",
     )
+
+
+def _in_inverse(coefficients: Sequence[fmpz_poly]) -> tuple[fmpz_poly, ...]:
+    """Return the coefficients, by powers of u, of w^J P(-w u, 1/w)."""
+    shift = max(a.degree() - i for i, a in enumerate(coefficients) if a != 0)
+    rows = []
+    for i, a in enumerate(coefficients):
+        row = [0] * (i + shift + 1)
+        for j, c in enumerate(a.coeffs()):
+            row[i - j + shift] = int(c) * (-1) ** i
+        rows.append(fmpz_poly(row))
+    return tuple(rows)
 
 
 def _root_of_blow_up(blow_up: Sequence[Sequence[arb]], first: arb, w: acb) -> Enclosure | None:

@@ -1,0 +1,423 @@
+"""Where the eigenvalues are: bulks, gaps and edges of a law, exact, and its atoms with masses.
+
+A bulk can end only where two roots of P(m, z) meet or one is infinite, that is at a real zero
+of the discriminant or of the leading coefficient. Most of those zeros concern other roots. At
+one rational point between any two of them the certified branch is either real, which means no
+density, or not; so the true edges are told from the spurious ones by a finite number of proofs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+from math import lcm
+
+from flint import acb, acb_poly, arb, ctx, fmpq_poly, fmpz_mpoly, fmpz_poly
+
+from derive.algebraic_law import AlgebraicLaw, coefficients_in_z, m, needs_numbers, z
+from derive.algebraic_number import AlgebraicNumber, algebraic_roots
+from derive.errors import BranchError
+from derive.polynomial_ring import PolynomialRing
+from numerics.algebraic_branch import AlgebraicBranch, newton_enclosure
+
+_PRECISIONS = (64, 128, 256, 512)
+
+
+@dataclass(frozen=True)
+class Atom:
+    """A point that carries a positive share of the eigenvalues."""
+
+    place: AlgebraicNumber
+    mass: AlgebraicNumber
+
+    def __str__(self) -> str:
+        return f"{self.mass} at {self.place}"
+
+
+@dataclass(frozen=True)
+class Bulk:
+    """An interval that carries a density.
+
+    Parameters
+    ----------
+    lower, upper : AlgebraicNumber
+        The edges.
+    breaks : tuple of AlgebraicNumber
+        Points inside where the density is not proved to be smooth (cusps, poles).
+    """
+
+    lower: AlgebraicNumber
+    upper: AlgebraicNumber
+    breaks: tuple[AlgebraicNumber, ...] = ()
+
+    def __str__(self) -> str:
+        return f"[{float(self.lower):.12g}, {float(self.upper):.12g}]"
+
+
+@dataclass(frozen=True)
+class Support:
+    """The support of a law: its bulks in increasing order and its atoms."""
+
+    bulks: tuple[Bulk, ...]
+    atoms: tuple[Atom, ...]
+
+    @property
+    def edges(self) -> tuple[AlgebraicNumber, ...]:
+        """The edges of the bulks, in increasing order."""
+        return tuple(e for bulk in self.bulks for e in (bulk.lower, bulk.upper))
+
+    @property
+    def gaps(self) -> tuple[tuple[AlgebraicNumber, AlgebraicNumber], ...]:
+        """The intervals between consecutive bulks (atoms may lie inside)."""
+        pairs = zip(self.bulks, self.bulks[1:], strict=False)
+        return tuple((left.upper, right.lower) for left, right in pairs)
+
+    @property
+    def lowest(self) -> AlgebraicNumber:
+        """The smallest point of the support."""
+        return min([b.lower for b in self.bulks] + [a.place for a in self.atoms])
+
+    @property
+    def highest(self) -> AlgebraicNumber:
+        """The largest point of the support."""
+        return max([b.upper for b in self.bulks] + [a.place for a in self.atoms])
+
+    def __str__(self) -> str:
+        parts = [str(b) for b in self.bulks] + [f"atom {a}" for a in self.atoms]
+        return " and ".join(parts)
+
+
+def boundary_branch(branch: AlgebraicBranch, x: arb, bits: int) -> AlgebraicBranch:
+    """Return the branch carried to the real point x (an exact ball) from above."""
+    above = acb(x, branch.start.imag)
+    return branch.moved(above, bits).moved(acb(x), bits)
+
+
+def is_real_root(branch: AlgebraicBranch, bits: int) -> bool:
+    """Say whether the anchored value at a real point is proved real.
+
+    The box is symmetric about the real axis and holds one root; the conjugate of that root is a
+    root in the same box, hence the root itself.
+    """
+    with ctx.workprec(bits):
+        polynomial = branch.polynomial_at(branch.start)
+        guess = acb(branch.root.real.mid())
+        return newton_enclosure(polynomial, guess, covering=branch.root) is not None
+
+
+def has_density(branch: AlgebraicBranch, x: arb) -> tuple[bool, AlgebraicBranch] | None:
+    """Decide whether the law has a density at a real point, or return None if it stays open."""
+    for bits in _PRECISIONS:
+        try:
+            there = boundary_branch(branch, x, bits)
+        except BranchError:
+            continue
+        if there.root.imag > 0:
+            return True, there
+        if there.root.imag < 0:
+            raise BranchError(
+                "support(law)",
+                f"the branch has a negative imaginary part at x = {float(x.mid()):.6g}",
+                "m(z) of a positive law maps the upper half-plane to itself, so this root of "
+                "P(m, z) is the transform of no law",
+                "check the parameters against law.conditions",
+            )
+        if is_real_root(there, bits):
+            return False, there
+    return None
+
+
+@lru_cache(maxsize=64)
+def support(law: AlgebraicLaw) -> Support:
+    """Return the bulks, edges, gaps and atoms of a law, all exact and proved.
+
+    ``rho(x) = Im m(x + i0)/pi`` and ``rho({x}) = lim -i e m(x + i e)`` as e -> 0.
+
+    Parameters
+    ----------
+    law : AlgebraicLaw
+        Without free parameters.
+
+    Returns
+    -------
+    Support
+        Edges and masses are :class:`AlgebraicNumber`.
+
+    Raises
+    ------
+    ArgumentsError
+        The law has parameters.
+    BranchError
+        The root is the transform of no positive law, or a point stays undecided.
+
+    References
+    ----------
+    Silverstein & Choi, J. Multivariate Anal. 54 (1995) 295.
+
+    Examples
+    --------
+    >>> from derive.law import marchenko_pastur
+    >>> found = support(marchenko_pastur(4))
+    >>> [str(e) for e in found.edges], [str(a) for a in found.atoms]
+    (['1', '9'], ['3/4 at 0'])
+    """
+    needs_numbers(law, "support(law)")
+    branch = law.branch()
+    places = critical_points(law)
+    samples = _between(places)
+    status, anchors = [False], []
+    for low, high in samples:
+        verdict = _decided(branch, low, high)
+        status.append(verdict[0])
+        anchors.append(verdict[1])
+    status.append(False)
+    bulks: list[Bulk] = []
+    for i, place in enumerate(places):
+        before, after = status[i], status[i + 1]
+        if after and not before:
+            bulks.append(Bulk(place, place))
+        elif before and not after:
+            bulks[-1] = Bulk(bulks[-1].lower, place, bulks[-1].breaks)
+        elif before and after and not _smooth(anchors[i - 1], anchors[i]):
+            bulks[-1] = Bulk(bulks[-1].lower, place, (*bulks[-1].breaks, place))
+    poles = algebraic_roots(coefficients_in_z(law.polynomial)[-1])
+    masses = [(pole, atom_mass(law, pole)) for pole in poles]
+    atoms = tuple(Atom(pole, mass) for pole, mass in masses if mass != 0)
+    return Support(tuple(bulks), atoms)
+
+
+def critical_points(law: AlgebraicLaw) -> list[AlgebraicNumber]:
+    """Return the real points where roots m of P(m, z) meet or are infinite; edges are among them.
+
+    Parameters
+    ----------
+    law : AlgebraicLaw
+        Without free parameters.
+
+    Returns
+    -------
+    list of AlgebraicNumber
+        Increasing.
+
+    Examples
+    --------
+    >>> from derive.law import semicircle
+    >>> [str(p) for p in critical_points(semicircle("1/4"))]
+    ['-1', '1']
+    """
+    ring = PolynomialRing((m, z))
+    polynomial = ring.numerator(law.polynomial)
+    total = coefficients_in_z(law.polynomial)[-1]
+    if law.degree > 1:
+        terms = ring.discriminant(polynomial, m).to_dict()
+        dense = [0] * (max(j for _, j in terms) + 1)
+        for (_, j), c in terms.items():
+            dense[j] = int(c)
+        total = total * fmpz_poly(dense)
+    return algebraic_roots(total)
+
+
+def _between(places: list[AlgebraicNumber]) -> list[tuple[Fraction, Fraction]]:
+    """Return rational intervals strictly between consecutive points."""
+    gaps = []
+    for left, right in zip(places, places[1:], strict=False):
+        bits = 64
+        while True:
+            low, high = left.ball(bits), right.ball(bits)
+            if low < high:
+                gaps.append((_fraction(low.upper()), _fraction(high.lower())))
+                break
+            bits *= 2
+    return gaps
+
+
+def _fraction(value: arb) -> Fraction:
+    mantissa, exponent = value.mid().man_exp()
+    return Fraction(int(mantissa)) * Fraction(2) ** int(exponent)
+
+
+def dyadic(value: Fraction, width: Fraction) -> arb:
+    """Return an exact dyadic ball within a small share of the width from a fraction."""
+    shift = 4
+    while Fraction(1, 2**shift) > width / 16:
+        shift += 1
+    return arb(round(value * 2**shift)) * arb(2) ** -shift
+
+
+def _decided(branch: AlgebraicBranch, low: Fraction, high: Fraction) -> tuple[bool, AlgebraicBranch]:
+    width = high - low
+    # several points, since the density may vanish at one of them by accident
+    for share in (Fraction(1, 2), Fraction(5, 13), Fraction(9, 14)):
+        with ctx.workprec(1024):
+            x = dyadic(low + share * width, width)
+        verdict = has_density(branch, x)
+        if verdict is not None:
+            return verdict
+    raise BranchError(
+        "support(law)",
+        f"density or gap stays open between {float(low):.6g} and {float(high):.6g}",
+        f"no proof at {_PRECISIONS[-1]} bits at three points",
+        "check that the law is given by an irreducible polynomial, law_from_equation(...)",
+    )
+
+
+def _smooth(left: AlgebraicBranch, right: AlgebraicBranch) -> bool:
+    """Say whether the branch passes along the real axis from one anchor to the next."""
+    try:
+        there = left.moved(right.start, 128)
+    except BranchError:
+        return False
+    return bool(there.root.overlaps(right.root))
+
+
+def atom_mass(law: AlgebraicLaw, place: AlgebraicNumber) -> AlgebraicNumber:
+    """Return the share of eigenvalues exactly at a point, zero included.
+
+    With q = (z - x) m the equation becomes B(q, z - x) = 0 and the mass is one of the roots p of
+    B(-p, 0). A circle around each root on which B has no zero down to z = x keeps q inside.
+
+    Parameters
+    ----------
+    law : AlgebraicLaw
+        Without free parameters.
+    place : AlgebraicNumber
+        The point.
+
+    Returns
+    -------
+    AlgebraicNumber
+
+    Raises
+    ------
+    BranchError
+        No circle could be proved at the highest precision.
+
+    Examples
+    --------
+    >>> from derive.law import atoms
+    >>> str(atom_mass(atoms({2: "1/3", 5: "2/3"}), AlgebraicNumber((-2, 1), 0)))
+    '1/3'
+    """
+    local = _LocalEquation.at(law, place)
+    masses = [p for p in local.masses() if p >= 0 and p <= 1]
+    if masses == [0]:
+        return masses[0]
+    branch = law.branch()
+    radius = local.separation()
+    for power in (4, 8, 12, 16, 24, 32, 48, 64):
+        with ctx.workprec(256):
+            x = place.ball(256)
+            end = acb(x.mid(), arb(2) ** -power)
+            near = branch.moved(acb(x.mid(), branch.start.imag), 128).moved(end, 128)
+            offset = end - x
+            q = offset * near.root
+            for p in masses:
+                inside = bool(abs(q + p.ball(256)) < radius)
+                if inside and local.no_zero_on_circle(p, radius, offset):
+                    return p
+    raise BranchError(
+        f"atom_mass(law, {place})",
+        "the share of eigenvalues at this point stays undecided",
+        "no circle around a candidate mass is free of zeros down to distance 2^-64",
+        "check that the law is given by an irreducible polynomial, law_from_equation(...)",
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _LocalEquation:
+    """B(q, t) = 0 for q = t m and t = z - x near a real algebraic point x.
+
+    The coefficient of m^i is ``factors[i] f^orders[i]`` with f the minimal polynomial of x.
+    """
+
+    place: AlgebraicNumber
+    factors: tuple[fmpq_poly, ...]
+    orders: tuple[int, ...]
+
+    @classmethod
+    def at(cls, law: AlgebraicLaw, place: AlgebraicNumber) -> _LocalEquation:
+        minimal = fmpq_poly(place.polynomial)
+        factors, orders = [], []
+        for coefficient in coefficients_in_z(law.polynomial):
+            rest, order = fmpq_poly(coefficient), 0
+            while rest != 0 and rest % minimal == 0:
+                rest, order = rest // minimal, order + 1
+            factors.append(rest)
+            orders.append(order)
+        return cls(place, tuple(factors), tuple(orders))
+
+    @property
+    def lowest(self) -> int:
+        """The power of t divided out."""
+        return min(v - i for i, v in enumerate(self.orders) if self.factors[i] != 0)
+
+    def masses_polynomial(self) -> fmpz_poly:
+        """Return a polynomial with the root -q for each root q of B(., 0)."""
+        ring = PolynomialRing((m, z))
+        q, x = ring.gen(m), ring.gen(z)
+        minimal = _lifted(fmpq_poly(self.place.polynomial), x)
+        slope = _lifted(fmpq_poly(self.place.polynomial.derivative()), x)
+        scale = lcm(*(int(f.denom()) for f in self.factors))
+        edge = ring.context.constant(0)
+        for i, (factor, order) in enumerate(zip(self.factors, self.orders, strict=True)):
+            if factor != 0 and order - i == self.lowest:
+                edge += _lifted(factor * scale, x) * slope**order * (-q) ** i
+        norm = ring.resultant(minimal, edge, z).to_dict()
+        dense = [0] * (max(i for i, _ in norm) + 1)
+        for (i, _), c in norm.items():
+            dense[i] = int(c)
+        whole = fmpz_poly(dense)
+        return whole // whole.gcd(whole.derivative()) if whole.degree() > 0 else whole
+
+    def masses(self) -> list[AlgebraicNumber]:
+        """Return the real candidates for the mass."""
+        return algebraic_roots(self.masses_polynomial())
+
+    def separation(self) -> arb:
+        """Return a third of the smallest distance between two candidates, complex ones included."""
+        with ctx.workprec(128):
+            roots = [r for r, _ in self.masses_polynomial().complex_roots()]
+            gaps = [abs(a - b).lower() for k, a in enumerate(roots) for b in roots[:k]]
+            smallest = arb(1)
+            for gap in gaps:
+                smallest = smallest.min(gap)
+            return arb((smallest / 3).mid())
+
+    def no_zero_on_circle(self, mass: AlgebraicNumber, radius: arb, offset: acb) -> bool:
+        """Say whether B(q, t) has no zero with |q + mass| = radius for t between 0 and offset."""
+        x = self.place.ball(ctx.prec)
+        t = acb(offset.real.union(arb(0)), offset.imag.union(arb(0)))
+        minimal = acb_poly(self.place.polynomial)
+        slope, ratio, factorial = minimal, acb(0), 1
+        for k in range(1, minimal.degree() + 1):
+            slope = slope.derivative()
+            factorial *= k
+            ratio += slope(acb(x)) / factorial * t ** (k - 1)
+        equation = acb_poly(
+            [
+                acb_poly(factor)(x + t) * ratio**order * t ** (order - i - self.lowest)
+                if factor != 0
+                else acb(0)
+                for i, (factor, order) in enumerate(zip(self.factors, self.orders, strict=True))
+            ]
+        )
+        centre, arcs = -mass.ball(ctx.prec), 64
+        for k in range(arcs):
+            low = acb(arb(2 * k) / arcs).exp_pi_i()
+            high = acb(arb(2 * k + 2) / arcs).exp_pi_i()
+            # the arc bulges out of the hull of its ends by less than the square of its angle
+            bulge = arb(0, 0.01)
+            arc = acb(
+                low.real.union(high.real) + bulge, low.imag.union(high.imag) + bulge
+            )
+            if equation(centre + radius * arc).contains(0):
+                return False
+        return True
+
+
+def _lifted(polynomial: fmpq_poly, x: fmpz_mpoly) -> fmpz_mpoly:
+    total = x.context().constant(0)
+    for c in reversed(polynomial.coeffs()):
+        total = total * x + int(c.numer())
+    return total
