@@ -15,7 +15,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import secrets
 import threading
 import time
 import warnings
@@ -120,7 +119,7 @@ class Store:
         """
         path = self._path(kind, key)
         data = _seal(kind, key, content)
-        temporary = path.with_name(f".{os.getpid()}-{secrets.token_hex(8)}.tmp")
+        temporary = path.with_name(f".{os.getpid()}-{os.urandom(8).hex()}.tmp")
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             path.parent.mkdir(mode=0o700, exist_ok=True)

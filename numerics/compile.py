@@ -12,6 +12,7 @@ from typing import Any
 
 import llvmlite.binding as llvm
 from numba import cfunc, types
+from numba.core.errors import NumbaError
 
 from numerics.errors import LoweringError
 from numerics.intrinsics import FLOAT, namespace
@@ -77,9 +78,17 @@ def optimised_module(source: str) -> Any:
     llvmlite.binding.ModuleRef
         One external function, everything else inlined or internal.
     """
-    names = namespace()
+    names = dict(namespace())
     exec(compile(source, "<kernel>", "exec"), names)  # the one code generator; text from IR only
-    compiled = cfunc(_SIGNATURE, error_model="numpy")(names["loop"])
+    try:
+        compiled = cfunc(_SIGNATURE, error_model="numpy")(names["loop"])
+    except NumbaError as error:
+        raise LoweringError(
+            "compile_program(...)",
+            f"numba refuses the generated source ({str(error).splitlines()[0]})",
+            "the generator wrote something outside the part of Python it may use",
+            "report the formula as a defect of numerics.emit",
+        ) from error
     module = llvm.parse_assembly(compiled.inspect_llvm())
     for function in module.functions:
         if function.name == compiled.native_name:

@@ -17,12 +17,11 @@ from dataclasses import dataclass
 
 from numerics.arithmetic import Arithmetic, Facts, Float64
 from numerics.emit_double_double import DoubleDouble
-from numerics.emit_iterations import Ending, close_loop, open_loop, repeat, result_load
+from numerics.emit_iterations import TABLES, Ending, close_loop, open_loop, repeat, result_load
 from numerics.errors import ArgumentsError, LoweringError
 from numerics.program import Instruction, Program
 from numerics.schedule import ITERATIONS, Iteration, Lanes, Schedule, plan
 
-EMIT_VERSION = 1
 PRECISIONS: dict[str, Arithmetic] = {"float64": Float64(), "double-double": DoubleDouble()}
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}\Z")
@@ -50,7 +49,7 @@ def emit(program: Program, precision: str = "float64") -> str:
     LoweringError
         If an operation has no form in this precision.
     ArgumentsError
-        If the precision is unknown or an argument is not a plain name.
+        If an argument is not a plain name.
 
     Examples
     --------
@@ -61,13 +60,6 @@ def emit(program: Program, precision: str = "float64") -> str:
     ...        if "v1 =" in line][0].strip())
     v1 = v0 * v0
     """
-    if precision not in PRECISIONS:
-        raise ArgumentsError(
-            f"compile_program(precision={precision!r})",
-            f"there is no precision {precision!r}",
-            "kernels hold numbers as float64 or as pairs of float64",
-            'use precision="float64" or precision="double-double"',
-        )
     for name in (*program.arguments, *program.outputs):
         if not _NAME.match(name):
             raise ArgumentsError(
@@ -194,10 +186,8 @@ class _Frame:
             if loop.op == "table_sum" and loop.block is not None:
                 column = loop.attribute[loop.block.parameters.index(parameter)]
                 entries = [self.arithmetic.constant(entry) for entry in column]
-                for part, texts in zip(
-                    self.arithmetic.parts, zip(*entries, strict=True), strict=False
-                ):
-                    lines.append(f"table_{part}{parameter} = array([{', '.join(texts)}])")
+                for table, texts in zip(TABLES, zip(*entries, strict=True), strict=False):
+                    lines.append(f"{table}{parameter} = array([{', '.join(texts)}])")
         return lines
 
     # ---- validity

@@ -118,7 +118,7 @@ class DoubleDouble:
 
     def accuracy(self, exponent: int) -> tuple[int, int]:
         """Return twice the digits of float64; a step below 2**-60 may stall."""
-        return 2 * exponent + 2, -60
+        return 2 * exponent - 2, -60
 
 
 def _pair(attribute: Fraction | str) -> tuple[float, float]:

@@ -15,6 +15,7 @@ from numerics.program import Block, Instruction
 from numerics.schedule import Iteration
 
 MAXIMUM_TERMS = 10_000_000
+TABLES = ("table", "table_low")  # prefixes of the parts of a column of constants
 
 
 @dataclass(frozen=True)
@@ -137,9 +138,9 @@ def repeat(iteration: Iteration, arithmetic: Arithmetic) -> Iterator[Phase]:
         head = (
             f"for k{name} in range({len(loop.attribute[0])}):",
             *(
-                f"    {part}{column} = table_{part}{column}[k{name}]"
+                f"    {part}{column} = {table}{column}[k{name}]"
                 for column in columns
-                for part in arithmetic.parts
+                for part, table in zip(arithmetic.parts, TABLES, strict=False)
             ),
         )
         yield Phase(arithmetic, (), head, ())

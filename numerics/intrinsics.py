@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import cache
 from types import FunctionType
 from typing import Any
 
 import numpy as np
 from llvmlite import ir
 from numba import njit, types
+from numba.core import cgutils
 from numba.extending import intrinsic
 
 from numerics import double_double as dd
@@ -191,37 +193,84 @@ save_status = _status_call("stmxcsr")
 restore_status = _status_call("ldmxcsr")
 
 
+def _copy(name: str, address: Callable[..., tuple[Any, Any]]) -> Any:
+    """Return a numba function that copies lanes; one loop per kernel, called for every operand.
+
+    ``address(builder, pointer, start, stride, tile, lane)`` returns where to read and to write.
+    """
+
+    @intrinsic
+    def call(context: Any, pointer: Any, start: Any, stride: Any, memory: Any, lanes: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            module = builder.module
+            function = module.globals.get(name)
+            if function is None:
+                kinds = [_POINTER, _INTEGER, _INTEGER, _POINTER, _INTEGER]
+                function = ir.Function(module, ir.FunctionType(ir.VoidType(), kinds), name)
+                function.linkage = "internal"
+                function.attributes.add("noinline")
+                inner = ir.IRBuilder(function.append_basic_block())
+                *where_from, count = function.args
+                with cgutils.for_range(inner, count) as loop:
+                    source, target = address(inner, *where_from, loop.index)
+                    inner.store(inner.load(source), target)
+                inner.ret_void()
+            builder.call(function, values)
+            return context.get_dummy_value()
+
+        return types.void(pointer, types.intp, types.intp, memory, types.intp), generate
+
+    return call
+
+
+def _place(builder: Any, pointer: Any, start: Any, stride: Any, lane: Any) -> Any:
+    """Return the address of a lane of an operand."""
+    distance = builder.mul(builder.add(start, lane), stride)
+    first = builder.bitcast(pointer, ir.PointerType(ir.IntType(8)))
+    return builder.bitcast(builder.gep(first, [distance]), _POINTER)
+
+
+gather = _copy(
+    "gather",
+    lambda b, p, start, stride, memory, i: (_place(b, p, start, stride, i), b.gep(memory, [i])),
+)
+scatter = _copy(
+    "scatter",
+    lambda b, p, start, stride, memory, i: (b.gep(memory, [i]), _place(b, p, start, stride, i)),
+)
+scatter_contiguous = _copy(
+    "scatter_contiguous",
+    lambda b, p, start, stride, memory, i: (
+        b.gep(memory, [i]),
+        b.gep(b.gep(p, [start]), [i]),
+    ),
+)
+
+
 @njit(error_model="numpy", forceinline=True)
-def splat(gathered, pointer, stride, n):
+def splat(memory, pointer, stride, n):
     """Fill a tile with the one value of an operand that does not move."""
     if stride == 0:
-        if n > 0:
-            value = pointer[0]
-            for i in range(n):
-                gathered[i] = value
+        gather(pointer, 0, 0, memory, n)  # pyright: ignore
 
 
 @njit(error_model="numpy", forceinline=True)
-def operand(pointer, start, stride, gathered, m):
+def operand(pointer, start, stride, memory, m):
     """Return where the lanes of an operand lie one after the other."""
     if stride == 8:
         return offset(pointer, start * 8)  # pyright: ignore
     if stride != 0:
-        for i in range(m):
-            gathered[i] = offset(pointer, (start + i) * stride)[0]  # pyright: ignore
-    return gathered
+        gather(pointer, start, stride, memory, m)  # pyright: ignore
+    return memory
 
 
 @njit(error_model="numpy", forceinline=True)
-def deliver(pointer, start, stride, results, m):
+def deliver(pointer, start, stride, memory, m):
     """Copy the lanes of a result to where the caller wants them."""
     if stride == 8:
-        place = offset(pointer, start * 8)  # pyright: ignore
-        for i in range(m):
-            place[i] = results[i]
+        scatter_contiguous(pointer, start, stride, memory, m)  # pyright: ignore
     else:
-        for i in range(m):
-            offset(pointer, (start + i) * stride)[0] = results[i]  # pyright: ignore
+        scatter(pointer, start, stride, memory, m)  # pyright: ignore
 
 
 @njit(error_model="numpy", forceinline=True)
@@ -260,8 +309,9 @@ def _quotient(a, b):
     return a / b
 
 
+@cache
 def namespace() -> dict[str, Any]:
-    """Return every name that generated source may use.
+    """Return every name that generated source may use (one dictionary: copy it before adding).
 
     Returns
     -------

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import platform
+import sys
 import threading
 from dataclasses import dataclass, field
 from functools import cache, cached_property
@@ -19,12 +19,17 @@ from typing import Any
 import numpy as np
 
 from numerics.cache import store, warn_once
-from numerics.emit import EMIT_VERSION, PRECISIONS, emit
 from numerics.errors import ArgumentsError
 from numerics.object_code import Counters, cpu_features, ufunc_from_object
 from numerics.program import Program
 
+PARTS = {"float64": 1, "double-double": 2}  # floats per number
 SENTINELS = 8
+# Modules that decide what is compiled: a change in any of them changes every key.
+_GENERATOR = (
+    *("schedule", "arithmetic", "emit", "emit_iterations", "emit_double_double"),
+    *("double_double", "intrinsics", "compile"),
+)
 
 
 @dataclass(frozen=True)
@@ -47,7 +52,7 @@ class Kernel:
     -----
     A point at which a constraint fails or an argument is NaN gives NaN and raises
     :attr:`invalid_count`; a valid point at which a root is not found, or an output is NaN, gives
-    NaN and raises :attr:`undefined_count`.
+    NaN and raises :attr:`unconverged_count`.
 
     Examples
     --------
@@ -101,10 +106,9 @@ class Kernel:
             )
         return self.ufunc(*operands, **keywords)
 
-    @property
-    def name(self) -> str:
-        """Names of the outputs."""
-        return "_".join(self.program.outputs)[:64]
+    def __repr__(self) -> str:
+        names = f"{', '.join(self.program.outputs)}({', '.join(self.program.arguments)})"
+        return f"<Kernel {names}, {self.precision}, {self.key[:12]}>"
 
     def invalid_count(self) -> int:
         """Return how many points so far violated a constraint or had a NaN argument.
@@ -116,7 +120,7 @@ class Kernel:
         """
         return self.counters.invalid
 
-    def undefined_count(self) -> int:
+    def unconverged_count(self) -> int:
         """Return how many valid points so far had a root that was not found, or a NaN output.
 
         Returns
@@ -129,6 +133,8 @@ class Kernel:
     @cached_property
     def source(self) -> str:
         """The generated source, as numba read it."""
+        from numerics.emit import emit
+
         return emit(self.program, self.precision)
 
     def __reduce__(self) -> tuple[Any, tuple[str, str]]:
@@ -165,8 +171,13 @@ def compile_program(program: Program, precision: str = "float64") -> Kernel:
     >>> float(square(1.5))
     2.25
     """
-    if precision not in PRECISIONS:
-        emit(program, precision)  # says what is wrong
+    if precision not in PARTS:
+        raise ArgumentsError(
+            f"compile_program(precision={precision!r})",
+            f"there is no precision {precision!r}",
+            "kernels hold numbers as float64 or as pairs of float64",
+            'use precision="float64" or precision="double-double"',
+        )
     key = kernel_key(program, precision)
     kernel = _kernels.get(key)
     if kernel is None:
@@ -230,15 +241,25 @@ def _environment() -> tuple[str, ...]:
     import llvmlite.binding as llvm
 
     return (
-        f"emit {EMIT_VERSION}",
+        f"generator {_generator_digest()}",
         f"numba {_numba_version(os.path.dirname(os.path.dirname(llvmlite.__file__)))}",
         f"llvmlite {llvmlite.__version__}",
         f"numpy {np.__version__}",
-        f"python {platform.python_version()}",
-        f"{platform.system()} {platform.machine()}",
+        f"python {sys.version.split()[0]}",
+        llvm.get_process_triple(),
         f"processor {llvm.get_host_cpu_name()}",
         cpu_features(),
     )
+
+
+def _generator_digest() -> str:
+    """Hash the text of the generator, so that nobody has to remember a version number."""
+    digest = hashlib.sha256()
+    folder = os.path.dirname(__file__)
+    for module in _GENERATOR:
+        with open(os.path.join(folder, f"{module}.py"), "rb") as file:
+            digest.update(file.read())
+    return digest.hexdigest()[:16]
 
 
 def _numba_version(packages: str) -> str:
@@ -255,7 +276,7 @@ def _numba_version(packages: str) -> str:
 
 
 def _ufunc(program: Program, precision: str, data: bytes) -> tuple[np.ufunc, Counters]:
-    width = len(PRECISIONS[precision].parts)
+    width = PARTS[precision]
     inputs, outputs = len(program.arguments) * width, len(program.outputs) * width
     name = "_".join(program.outputs)[:64]
     text = f"{', '.join(program.outputs)} of {', '.join(program.arguments)} ({precision})"
@@ -286,8 +307,10 @@ def _load(program: Program, precision: str, key: str) -> Kernel | None:
 
 
 def _compile(program: Program, precision: str, key: str) -> Kernel:
+    from numerics.emit import emit
+
     source = emit(program, precision)
-    from numerics.compile import object_code
+    from numerics.compile import object_code  # numba is imported here, and only here
 
     data = object_code(source)
     ufunc, counters = _ufunc(program, precision, data)
