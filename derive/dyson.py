@@ -124,6 +124,8 @@ def dyson_equations(
     Validity
     --------
     Leading order as all sizes grow at fixed ratios; independent entries of finite fourth moment.
+    Each inverse must exist with a bounded norm: an expression such as ``(X @ X.T).inverse()`` has
+    no finite trace where the matrix is singular, and its equations say nothing there.
 
     References
     ----------
@@ -168,7 +170,7 @@ def solve_numerically(
     tolerance: float = 1e-13,
     most: int = 20000,
 ) -> DysonSolution:
-    """Iterate the equations from zero with averaging of successive values.
+    """Iterate the equations with averaging of successive values, from zero where that is regular.
 
     Parameters
     ----------
@@ -185,25 +187,35 @@ def solve_numerically(
     Returns
     -------
     DysonSolution
-        ``converged`` and a sentence say whether the tolerance was reached.
+        ``converged`` and a sentence say whether the tolerance was reached; outputs are not numbers
+        where it was not.
     """
-    unknowns = dict.fromkeys(system.equations, 0.0 + 0.0j)
-    residual, count = np.inf, 0
-    while count < most and not residual < tolerance:
-        count += 1
-        values = {**scalars, **unknowns}
-        new = {k: trace_values(e, matrices, values) for k, e in system.equations.items()}
-        scale = max(1e-300, *(abs(v) for v in new.values())) if new else 1.0
-        residual = max((abs(new[k] - unknowns[k]) / scale for k in new), default=0.0)
-        unknowns = {k: (new[k] + unknowns[k]) / 2 for k in new}
-    outputs = {
-        name: trace_values(e, matrices, {**scalars, **unknowns})
-        for name, e in system.outputs.items()
-    }
+    trouble = ""
+    # zero is the start of the expansion in the variances; where it is singular (an inverse without
+    # a ridge) ones keep all self-energies of the right sign
+    for start in (0.0, 1.0):
+        unknowns: dict[sp.Symbol, complex] = dict.fromkeys(system.equations, complex(start))
+        residual, count = np.inf, 0
+        try:
+            while count < most and not residual < tolerance:
+                count += 1
+                values = {**scalars, **unknowns}
+                new = {k: trace_values(e, matrices, values) for k, e in system.equations.items()}
+                scale = max(1e-300, *(abs(v) for v in new.values())) if new else 1.0
+                residual = max((abs(new[k] - unknowns[k]) / scale for k in new), default=0.0)
+                unknowns = {k: (new[k] + unknowns[k]) / 2 for k in new}
+            values = {**scalars, **unknowns}
+            outputs = {k: trace_values(e, matrices, values) for k, e in system.outputs.items()}
+            trouble = ""
+            break
+        except (ArithmeticError, np.linalg.LinAlgError) as error:
+            trouble, residual, outputs = f" ({error})", np.inf, {}
     converged = bool(residual < tolerance)
+    if not converged:
+        outputs = dict.fromkeys(system.outputs, complex("nan"))
     sentence = (
         f"The largest change is {residual:.1e} of the largest unknown after {count} iterations"
-        + ("." if converged else f", above the tolerance {tolerance:.0e}.")
+        + ("." if converged else f", above the tolerance {tolerance:.0e}{trouble}.")
     )
     return DysonSolution(unknowns, outputs, float(residual), count, converged, sentence)
 

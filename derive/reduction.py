@@ -135,9 +135,13 @@ def merge_unknowns(system: DysonSystem, spectrum: Deterministic | None = None) -
     if spectrum is not None:
         equations = {k: in_spectrum(e, spectrum) for k, e in equations.items()}
         outputs = {k: in_spectrum(e, spectrum) for k, e in outputs.items()}
-    merged = _consistent(equations, _candidates(system))
+    candidates = _candidates(system)
+    merged = _consistent(equations, candidates or {})
     kept = {k: _put(e, merged) for k, e in equations.items() if k not in merged}
-    step = ReductionStep("equal or opposite unknowns merged", merged, len(equations), len(kept))
+    rule = "equal or opposite unknowns merged"
+    if candidates is None:
+        rule = "nothing merged: the fixed point converged at no random point"
+    step = ReductionStep(rule, merged, len(equations), len(kept))
     return ReducedSystem(kept, {k: _put(e, merged) for k, e in outputs.items()}, (step,))
 
 
@@ -275,13 +279,13 @@ def ridge_form(system: ReducedSystem, sample: SampleCovariance) -> dict[str, Nam
     }
 
 
-def _candidates(system: DysonSystem) -> dict[sp.Symbol, sp.Expr]:
+def _candidates(system: DysonSystem) -> dict[sp.Symbol, sp.Expr] | None:
     for seed in range(6):
         _, solution = witness(system, seed)
         if solution.converged:
             break
     else:
-        return {}
+        return None
     values = solution.unknowns
     scale = max((abs(v) for v in values.values()), default=1.0)
     merged: dict[sp.Symbol, sp.Expr] = {}

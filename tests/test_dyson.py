@@ -165,6 +165,18 @@ def test_failure_of_the_iteration_is_data():
     assert "after 3 iterations, above the tolerance" in solution.sentence
 
 
+def test_inverse_without_a_ridge_starts_elsewhere_and_says_when_it_does_not_exist():
+    Z = Gaussian("Z", N, D, 1 / N)
+    system = dyson_equations({"t": (Z @ Z.T).inverse()}, {D: PHI * N})
+    good = solve_numerically(system, {}, {PHI: 2.5, N: 1, D: 1})
+    assert good.converged
+    assert good.outputs["t"] == pytest.approx(1 / 1.5, rel=1e-11)  # 1/(phi - 1)
+    singular = solve_numerically(system, {}, {PHI: 0.5, N: 1, D: 1}, most=400)
+    assert not singular.converged
+    assert "above the tolerance" in singular.sentence
+    assert np.isnan(singular.outputs["t"])
+
+
 def test_wrong_requests_name_the_condition():
     with pytest.raises(ConditionError, match="Sigma is not Gaussian"):
         dyson_equations({"t": R}, {D: PHI * N}, average=[SIGMA])
