@@ -11,12 +11,15 @@ import random
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
 from typing import Any
 
 import sympy as sp
 
 from derive.errors import ConditionError, UnknownNameError
-from numerics.lower import Condition
+from numerics.exact_masks import exact_mask
+from numerics.lower import Condition, lower
+from numerics.program import Program
 
 
 @dataclass(frozen=True)
@@ -185,9 +188,19 @@ class Domain:
 
     def contains(self, point: Mapping[sp.Symbol, Any]) -> bool:
         """Tell whether an exact point satisfies every condition."""
-        values = {s: sp.sympify(v) for s, v in point.items()}
+        values = {str(s): _fraction(v) for s, v in point.items()}
+        if all(v is not None for v in values.values()):
+            program = _conditions_program(self)
+            inside = {n: v for n, v in values.items() if n in program.arguments}
+            if len(inside) == len(program.arguments):
+                masks = [exact_mask(program, c.value, inside) for c in program.constraints]
+                if False in masks:
+                    return False
+                if None not in masks:
+                    return True
+        exact = {s: sp.sympify(v) for s, v in point.items()}
         return all(
-            bool(c.relation.subs(values)) if c.relation not in (sp.true, sp.false) else c.relation
+            c.relation if c.relation in (sp.true, sp.false) else bool(c.relation.subs(exact))
             for c in self.conditions()
         )
 
@@ -217,6 +230,20 @@ class Domain:
                 if len(points) == number:
                     break
         return points
+
+
+@cache
+def _conditions_program(domain: Domain) -> Program:
+    """Lower the conditions once, so that points are tested in rational arithmetic."""
+    symbols = sorted(
+        {x for c in domain.conditions() for x in c.relation.free_symbols}, key=sp.default_sort_key
+    )
+    return lower(symbols, [], {}, domain.conditions())
+
+
+def _fraction(value: Any) -> Fraction | None:
+    exact = sp.sympify(value)
+    return Fraction(int(exact.p), int(exact.q)) if isinstance(exact, sp.Rational) else None
 
 
 def _draw(quantity: Quantity, rng: random.Random, decades: int) -> Any:
