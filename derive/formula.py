@@ -388,9 +388,9 @@ class Evaluator:
         check_names(self.name, self.program.arguments, values)
         arrays = operands(self.name, self.program.arguments, values, out)
         kernel = self.kernel
-        before = kernel.invalid_count(), kernel.undefined_count()
+        before = kernel.invalid_count(), kernel.unconverged_count()
         result = kernel(*arrays) if out is None else kernel(*arrays, out=out)
-        after = kernel.invalid_count(), kernel.undefined_count()
+        after = kernel.invalid_count(), kernel.unconverged_count()
         if after != before and invalid == "raise":
             explain_failure(self.name, self.program, arrays, result)
         return result
