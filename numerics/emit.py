@@ -202,11 +202,13 @@ class _Frame:
                 conditions.append(f"(not q{value})")
             covered |= self._covered(value)
         count = len(self.program.arguments)
+        given = {i.attribute for i in self.plan.definitions.values() if i.op == "intermediate"}
+        checked = [k for k in range(count) if k not in given]
         if len(self.arithmetic.parts) == 2:
             # A pair is normalised, and neither part is NaN, if hi + lo rounds to hi.
-            conditions += [f"(a{k}[i] + a{k + count}[i] == a{k}[i])" for k in range(count)]
+            conditions += [f"(a{k}[i] + a{k + count}[i] == a{k}[i])" for k in checked]
         else:
-            left = [k for k in range(count) if k not in covered]
+            left = [k for k in checked if k not in covered]
             for k, other in zip(left[::2], [*left[1::2], *left[-1:]], strict=False):
                 conditions.append(f"(not unordered(a{k}[i], a{other}[i]))")
         line = f"ok = {' & '.join(conditions) if conditions else 'n > 0'}"
@@ -294,7 +296,7 @@ class _Frame:
         places = list(zip(arithmetic.parts, arithmetic.tiles, strict=True))
         if instruction is None:  # bound by a loop
             return result_load(self.plan.parameters[value], value, arithmetic, bound=True)
-        if instruction.op == "argument":
+        if instruction.op in ("argument", "intermediate"):
             count = len(self.program.arguments)
             return [
                 f"{part}{value} = a{instruction.attribute + count * k}[i]"

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from numerics import grid
 from numerics.cache import store, warn_once
 from numerics.errors import ArgumentsError
 from numerics.object_code import Counters, cpu_features, ufunc_from_object
@@ -71,6 +72,7 @@ class Kernel:
     key: str
     ufunc: np.ufunc = field(compare=False, repr=False)
     counters: Counters = field(compare=False, repr=False)
+    cuts: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def __call__(self, *operands: Any, **keywords: Any) -> Any:
         """Evaluate, with the broadcasting and the keywords of a ufunc.
@@ -93,6 +95,31 @@ class Kernel:
         ArgumentsError
             If the number of operands is wrong.
         """
+        operands = self.complete(operands)
+        if not keywords.keys() - {"out"}:
+            result = grid.evaluate(self, operands, keywords.get("out"))
+            if result is not None:
+                return result
+        return self.ufunc(*operands, **keywords)
+
+    def complete(self, operands: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Return the operands of the ufunc: in double-double, low parts of zero where left out.
+
+        Parameters
+        ----------
+        operands : tuple
+            One per argument, or one per argument and its low part.
+
+        Returns
+        -------
+        tuple
+            As many as the ufunc takes.
+
+        Raises
+        ------
+        ArgumentsError
+            If the number of operands is wrong.
+        """
         count = len(self.program.arguments)
         if self.precision == "double-double" and len(operands) == count:
             operands = (*operands, *([0.0] * count))
@@ -104,7 +131,7 @@ class Kernel:
                 "operands are positional, in the order of the arguments",
                 f"kernel({names})",
             )
-        return self.ufunc(*operands, **keywords)
+        return operands
 
     def __repr__(self) -> str:
         names = f"{', '.join(self.program.outputs)}({', '.join(self.program.arguments)})"

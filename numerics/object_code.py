@@ -106,6 +106,12 @@ class Counters:
         """Forget the points at which the kernel was checked, before anybody uses it."""
         self._memory[0] = self._memory[1] = 0
 
+    def add(self, invalid: int, undefined: int) -> None:
+        """Count points on behalf of a kernel that was evaluated in stages."""
+        with _LOCK:
+            self._memory[0] += invalid
+            self._memory[1] += undefined
+
     @property
     def invalid(self) -> int:
         """Points so far at which a constraint failed or an argument was NaN."""

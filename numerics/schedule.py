@@ -16,6 +16,8 @@ from numerics.errors import LoweringError
 from numerics.program import BOOLEAN, COST_FREE, Block, Instruction, Program, walk
 
 ITERATIONS = frozenset({"root", "sum", "table_sum"})
+# An intermediate is an operand computed by an earlier stage of a grid: NaN is not forbidden to it.
+FREE = COST_FREE | {"intermediate"}
 
 
 @dataclass(frozen=True)
@@ -123,9 +125,7 @@ def plan(program: Program) -> Plan:
     ['add', 'sqrt']
     """
     constraints = tuple(c.value for c in program.constraints)
-    wanted = (*program.body.yields, *constraints)
-    instructions, _ = _hoist(program.body)
-    instructions = _prune(instructions, set(wanted))
+    instructions = normal_form(program)
     definitions = {r: i for i in walk(Block((), instructions, ())) for r in i.results}
     _refuse_late_constraints(program, definitions)
     arranger = _Arranger(definitions)
@@ -139,6 +139,24 @@ def plan(program: Program) -> Plan:
         _booleans(definitions),
         {p: i for i in loops if i.block is not None for p in i.block.parameters},
     )
+
+
+def normal_form(program: Program) -> tuple[Instruction, ...]:
+    """Return what a program does, without dead code, residuals, and repetition inside loops.
+
+    Parameters
+    ----------
+    program : Program
+        Any program.
+
+    Returns
+    -------
+    tuple of Instruction
+        The outermost block, in order; what does not change in a loop stands before it.
+    """
+    wanted = (*program.body.yields, *(c.value for c in program.constraints))
+    instructions, _ = _hoist(program.body)
+    return _prune(instructions, set(wanted))
 
 
 def uses(instruction: Instruction) -> frozenset[int]:
@@ -277,11 +295,11 @@ class _Arranger:
         self._count += 1
         lanes = Lanes(
             self._count,
-            tuple(instruction for instruction in chosen if instruction.op not in COST_FREE),
+            tuple(instruction for instruction in chosen if instruction.op not in FREE),
         )
         for instruction in chosen:
             done |= set(instruction.results)
-            if instruction.op not in COST_FREE:
+            if instruction.op not in FREE:
                 self._home.update(dict.fromkeys(instruction.results, lanes.number))
         for instruction in lanes.instructions:
             self._consume(lanes, instruction.inputs)
