@@ -413,6 +413,11 @@ def _given(expression: Any, given: Mapping[Any, Any] | None) -> Any:
 
 def _positive_terms(expression: Any) -> bool:
     """Tell whether an expression, or its expanded quotient, is built of positive terms."""
+    # A quotient is not defined where a letter below vanishes, so there that letter is positive.
+    below = {x for p in expression.atoms(sp.Pow) if p.exp.is_negative for x in p.base.free_symbols}
+    expression = expression.xreplace(
+        {x: sp.Dummy(x.name, positive=True) for x in below if x.is_nonnegative}
+    )
     if expression.is_positive:
         return True
     if sp.count_ops(expression) > ALGEBRA_LIMIT or expression.has(sp.Function, sp.Piecewise):

@@ -221,7 +221,8 @@ class Draft:
         inserted = self.given if given is None else given
 
         def again(candidate: Any) -> Evidence:
-            return checks.positive(candidate, space, inserted)
+            value = candidate.lhs if isinstance(candidate, sp.StrictGreaterThan) else candidate
+            return checks.positive(value, space, inserted)
 
         evidence = again(expression)
         if evidence.verdict is Verdict.REFUTED:
@@ -259,10 +260,12 @@ class Draft:
         BranchError
             If the condition leaves none or several.
         """
-        root = branch.select(candidates, unknown, self.domain)
+        domain = self.domain
+        root = branch.select(candidates, unknown, domain)
 
         def again(candidate: Any) -> Evidence:
-            good = branch.accepts(candidate, unknown, self.domain)
+            chosen = candidate.rhs if isinstance(candidate, sp.Equality) else candidate
+            good = branch.accepts(chosen, unknown, domain)
             return Evidence(
                 Verdict.PROVED if good else Verdict.REFUTED, f"branch condition: {branch}"
             )

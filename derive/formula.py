@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from numerics.errors import ArgumentsError, DomainError
+from numerics.errors import ArgumentsError, DeriveError, DomainError
 from numerics.program import Program
 
 if TYPE_CHECKING:
@@ -253,7 +253,15 @@ class Formula:
         from numerics.ball import evaluate
 
         self._check_names(values)
-        return next(iter(evaluate(self.program, bits=bits, **values).values()))
+        try:
+            return next(iter(evaluate(self.program, bits=bits, **values).values()))
+        except DeriveError as error:
+            raise type(error)(
+                error.call.replace("evaluate(program", f"{self.name}.ball(...", 1),
+                error.wrong,
+                error.why,
+                error.do.replace("evaluate(program", f"{self.name}.ball(bits={bits}", 1),
+            ) from None
 
     def latex(self) -> str:
         """Return the closed form and its definitions as LaTeX."""

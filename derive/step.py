@@ -75,14 +75,21 @@ class Step:
         return self.again(self.after if after is None else after)
 
     def mutants(self) -> tuple[Any, ...]:
-        """Return wrong versions of an asserted right-hand side: each must be refuted.
+        """Return wrong versions of what a person typed or chose: each must be refuted.
 
         Returns
         -------
         tuple of Expr
-            One coefficient, sign or power changed in each; empty for steps nobody asserted.
+            An asserted side with one coefficient, sign or power changed; the opposite of a sign;
+            the roots that were not chosen. Empty for steps nobody asserted.
         """
-        if self.kind != "asserted" or self.again is None:
+        if self.again is None:
+            return ()
+        if self.kind == "sign":
+            return (-self.before,)
+        if self.kind == "branch":
+            return tuple(c for c in self.before or () if c != self.after.rhs)
+        if self.kind != "asserted":
             return ()
         if isinstance(self.after, Tensor):
             scale = sp.Rational(8, 7)

@@ -30,6 +30,7 @@ from derive.deterministic_equivalent import SampleCovariance
 from derive.fixed_point import Branch, FixedPoint
 from derive.registry import derivation
 from derive.spectral_trace import Spectrum
+from derive.verdict import Evidence, weakest
 from numerics.functions import ResolventTrace
 from numerics.lower import Condition, Let
 
@@ -268,7 +269,10 @@ def effective_ridge(page):
     page.fixed_point(
         point,
         "unique root in [lam, lam + (1+q)/tau], reached monotonically from below",
-        page.steps[-1].evidence,
+        Evidence(
+            weakest(step.verdict for step in page.steps if step.kind == "sign"),
+            "the increasing left side changes sign once on the bracket",
+        ),
     )
     page.result(
         "xi",
