@@ -237,7 +237,7 @@ def cut_program(
     >>> root = b.op("exp", b.op("sqrt", b.argument("x")))
     >>> cut = cut_program(b.program({"f": b.op("mul", root, b.argument("y"))}), (1, 2), frozenset())
     >>> [(stage.mask, stage.program.operations()) for stage in cut.stages]
-    [(1, {'sqrt': 1, 'exp': 1}), (3, {'mul': 1, 'intermediate': 1})]
+    [(1, {'sqrt': 1, 'exp': 1}), (3, {'intermediate': 1, 'mul': 1})]
     """
     cutter = _Cutter(program, masks, barred)
     stages = cutter.stages()
