@@ -104,7 +104,7 @@ def explain_failure(
         If every point is inside the domain but a root did not converge.
     """
     full = np.broadcast_arrays(*[np.asarray(a, dtype=np.float64) for a in arrays])
-    shape = full[0].shape
+    shape: tuple[int, ...] = full[0].shape
     if tell_all and program.constraints:
         masks = constraint_masks(program, full)
         inside = np.logical_and.reduce([np.broadcast_to(m, shape) for m in masks])

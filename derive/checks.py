@@ -372,7 +372,7 @@ def _at_random_atoms(
         average = sum((p * m for p, m in zip(places, masses, strict=True)), sp.S.Zero)
         if mean is not None:
             places = [p * mean / average for p in places]
-        atoms = dict(zip(places, masses, strict=True))
+        atoms: dict[object, object] = dict(zip(places, masses, strict=True))
         out = [at_atoms(e, spectrum, atoms) if e.has(SpectralTrace) else e for e in out]
     return out
 

@@ -90,7 +90,7 @@ class SampleCovariance:
     ----------
     spectrum : Spectrum
         The population covariance.
-    phi : sympy.Symbol
+    phi : sympy.Expr
         Number of columns over number of rows, :math:`d/n`.
     lam : sympy.Symbol
         The ridge, positive.
@@ -108,7 +108,7 @@ class SampleCovariance:
     """
 
     spectrum: Spectrum
-    phi: sp.Symbol
+    phi: sp.Expr
     lam: sp.Symbol
     kappa: sp.Symbol
 

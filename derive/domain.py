@@ -188,10 +188,10 @@ class Domain:
 
     def contains(self, point: Mapping[sp.Symbol, Any]) -> bool:
         """Tell whether an exact point satisfies every condition."""
-        values = {str(s): _fraction(v) for s, v in point.items()}
-        if all(v is not None for v in values.values()):
-            program = _conditions_program(self)
-            inside = {n: v for n, v in values.items() if n in program.arguments}
+        program = _conditions_program(self)
+        values = {str(s): _fraction(v) for s, v in point.items() if str(s) in program.arguments}
+        inside = {n: v for n, v in values.items() if v is not None}
+        if len(inside) == len(values):
             if len(inside) == len(program.arguments):
                 masks = [exact_mask(program, c.value, inside) for c in program.constraints]
                 if False in masks:

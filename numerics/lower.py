@@ -27,7 +27,7 @@ class Let:
     """``symbol`` stands for ``expression`` from here on."""
 
     symbol: sp.Symbol
-    expression: sp.Expr
+    expression: Any
 
 
 @dataclass(frozen=True)
@@ -49,10 +49,10 @@ class Solve:
     """
 
     unknowns: tuple[sp.Symbol, ...]
-    start: tuple[sp.Expr, ...]
+    start: tuple[Any, ...]
     locals: tuple[Let, ...]
-    step: tuple[sp.Expr, ...]
-    residual: tuple[sp.Expr, ...]
+    step: tuple[Any, ...]
+    residual: tuple[Any, ...]
     tolerance_exponent: int = TOLERANCE_EXPONENT
     maximum_iterations: int = MAXIMUM_ITERATIONS
 
@@ -69,7 +69,7 @@ class Condition:
 def lower(
     arguments: Sequence[sp.Symbol],
     definitions: Sequence[Let | Solve],
-    outputs: Mapping[str, sp.Expr],
+    outputs: Mapping[str, Any],
     conditions: Sequence[Condition] = (),
 ) -> Program:
     """Translate a formula into a program.

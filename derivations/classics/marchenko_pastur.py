@@ -3,6 +3,7 @@ r"""The resolvent trace of a white Wishart matrix, from the one-resolvent equiva
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import numpy as np
 import sympy as sp
@@ -120,7 +121,7 @@ def marchenko_pastur(d):
         domain=window,
     )
     box = letters.domain("kappa", "u")
-    trace_of = ResolventTrace(kappa, u)
+    trace_of: Any = ResolventTrace(kappa, u)
     d.result(
         "slope",
         trace_of.fdiff(2),

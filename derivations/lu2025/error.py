@@ -7,6 +7,8 @@ an extended resolvent in a source; the test matrix is :math:`T=T_0+T_1R`, which 
 
 from __future__ import annotations
 
+from typing import Any
+
 import sympy as sp
 
 from derivations.lu2025.effective_ridge import IN_T, PIECES, UNIVERSALITY, WINDOW, ridge_fixed_point
@@ -75,7 +77,7 @@ DEFINITIONS = (Let(q, (1 + rho) / alpha), Let(delta, tau - 1), ridge_fixed_point
 def in_marchenko_pastur(expression):
     """Insert tr 1/(R+u) = M_kappa(u) and tr 1/(R+u)^2 = -M'(u) at u = q and u = z."""
     m_q, slope_q, slope_z = sp.symbols("m_q slope_q slope_z")
-    at = {
+    at: dict[Any, Any] = {
         tasks.trace(1 / (r + q)): m_q,
         tasks.trace(1 / (r + q) ** 2): -slope_q,
         tasks.trace(G): M,
