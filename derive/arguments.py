@@ -109,11 +109,13 @@ def explain_failure(
         masks = constraint_masks(program, full)
         inside = np.logical_and.reduce([np.broadcast_to(m, shape) for m in masks])
         if not inside.all():
-            where = tuple(int(i) for i in np.argwhere(~inside)[0]) if shape else ()
+            where: tuple[int, ...] = tuple(int(i) for i in np.argwhere(~inside)[0]) if shape else ()
             position = int((~inside).sum())
-            for constraint, mask in zip(program.constraints, masks, strict=True):
-                if not np.broadcast_to(mask, shape)[where]:
-                    break
+            constraint = next(
+                c
+                for c, mask in zip(program.constraints, masks, strict=True)
+                if not np.broadcast_to(mask, shape)[where]
+            )
             shown = ", ".join(
                 f"{a} = {float(f[where])!r}"
                 for a, f in zip(program.arguments, full, strict=True)

@@ -111,10 +111,10 @@ class Step:
         return f"$\\displaystyle {self.latex()}$"
 
 
-def _mutations(expression) -> list[Any]:
+def _mutations(expression: Any) -> list[Any]:
     """Change one coefficient, one sign or one power at a time."""
     scale = sp.Rational(8, 7)
-    found: list[Any] = [expression * scale, -expression if expression != 0 else sp.S.One]
+    found: list[Any] = [expression * scale, sp.S.One if expression.is_zero else -expression]
     terms = sp.Add.make_args(expression)
     if len(terms) > 1:
         for term in terms:
