@@ -121,7 +121,7 @@ def explain_failure(
                 for a, f in zip(program.arguments, full, strict=True)
                 if a in constraint.arguments
             )
-            index = f" at index {where if len(where) > 1 else where[0]}" if where else ""
+            index = f" at index {', '.join(map(str, where))}" if where else ""
             more = f" ({position} such points)" if position > 1 else ""
             raise DomainError(
                 f"{name}({', '.join(constraint.arguments)}=...)",

@@ -78,7 +78,8 @@ def equal(
     if isinstance(left, Tensor):
         return _tensors_equal(left, right)
     left, right = (_given(sp.sympify(e), given) for e in (left, right))
-    _no_floats(left - right)
+    _no_floats(left)
+    _no_floats(right)
     balls = _ball_check(left, right, domain, spectra or {}, seed)
     if balls.verdict is Verdict.REFUTED:
         return balls
