@@ -164,6 +164,10 @@ class _Scope:
         )
         self.values.update(zip(solve.unknowns, roots, strict=True))
 
+    def inside(self, bound: Mapping[sp.Basic, int]) -> _Scope:
+        """Return the scope of a nested block that binds these symbols."""
+        return _Scope(self.builder, {**self.values, **bound})
+
     def value(self, expression: Any) -> int:
         """Return the value number of an expression."""
         if expression in self.values:
@@ -215,6 +219,8 @@ class _Scope:
             return builder.op("not", self.value(sp.Eq(*e.args)))
         if isinstance(e, sp.Sum):
             return self._series(e)
+        if hasattr(e, "lower_into"):  # binds variables of its own, as a sum over a table does
+            return e.lower_into(self)
         write = getattr(type(e), "lower", None)
         if write is not None:
             return write(builder, *(self.value(a) for a in e.args))
