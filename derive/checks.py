@@ -374,7 +374,15 @@ def _at_random_atoms(
         if mean is not None:
             places = [p * mean / average for p in places]
         atoms: dict[object, object] = dict(zip(places, masses, strict=True))
-        out = [at_atoms(e, spectrum, atoms) if e.has(SpectralTrace) else e for e in out]
+        tests = sorted(
+            {t for e in out for x in e.atoms(SpectralTrace) for t in x.tests},
+            key=sp.default_sort_key,
+        )
+        # a test matrix between functions of one matrix enters through its diagonal alone
+        overlaps: dict[sp.Symbol, dict[object, object]] = {
+            t: {p: sp.Rational(rng.randint(1, 60), 19) for p in places} for t in tests
+        }
+        out = [at_atoms(e, spectrum, atoms, overlaps) if e.has(SpectralTrace) else e for e in out]
     return out
 
 
