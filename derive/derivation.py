@@ -269,6 +269,11 @@ class Derivation:
         ConditionError
             If the derivation has no simulator.
         """
+        return self.simulator(**parameters)
+
+    @property
+    def simulator(self) -> Callable[..., SimulationResult]:
+        """The function behind :meth:`simulate`; its keywords are the parameters of the result."""
         _, simulator = self._load()
         if simulator is None:
             raise ConditionError(
@@ -277,7 +282,7 @@ class Derivation:
                 "its statement is not an average over a finite-size ensemble",
                 f'derivations.get("{self.id}").check()',
             )
-        return simulator(**parameters)
+        return simulator
 
     def plot(self, **parameters: Any) -> Any:
         """Draw the result against its one free argument.

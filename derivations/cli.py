@@ -1,0 +1,101 @@
+"""The command ``derive``: the verbs of the library in a shell.
+
+Exit codes: 0, done; 1, a step or a check failed; 2, bad input, said in one message; 130, Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import typer
+
+from derivations.shell.caching import cache
+from derivations.shell.checking import check
+from derivations.shell.drawing import figure
+from derivations.shell.evaluating import evaluate
+from derivations.shell.listing import catalogue
+from derivations.shell.printing import latex
+from derivations.shell.showing import show
+from derivations.shell.simulating import simulate
+from numerics.errors import DeriveError
+
+FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
+
+app = typer.Typer(
+    name="derive",
+    help="Results of the theory of in-context learning: derived, checked, printed, evaluated, "
+    "simulated.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+# names that are not options of a command are arguments of the formula
+OPEN = {"allow_extra_args": True, "ignore_unknown_options": True}
+app.command("list")(catalogue)
+app.command("show")(show)
+app.command("check")(check)
+app.command("latex")(latex)
+app.command("eval", context_settings=OPEN)(evaluate)
+app.command("simulate", context_settings=OPEN)(simulate)
+app.command("figure")(figure)
+app.add_typer(cache, name="cache")
+
+
+def main() -> None:
+    """Run the command line and exit with its code."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run the command line and return its exit code; errors are one message without a traceback.
+
+    Parameters
+    ----------
+    arguments : list of str
+        What was typed after ``derive``.
+
+    Returns
+    -------
+    int
+        0, 1, 2 or 130.
+
+    Examples
+    --------
+    >>> run(["cache", "list", "--help"]) # doctest: +ELLIPSIS
+    <BLANKLINE>
+    ...
+    0
+    """
+    command = typer.main.get_command(app)
+    try:
+        code = command.main(args=arguments, prog_name="derive", standalone_mode=False)
+    except (KeyboardInterrupt, typer.Abort):
+        _complain("interrupted; nothing half-written is left")
+        return INTERRUPTED
+    except DeriveError as error:
+        from derive.errors import RefutedError
+
+        _complain(str(error))
+        return FAILED if isinstance(error, RefutedError) else BAD_INPUT
+    except BrokenPipeError:
+        # the reader went away (`derive list | head`); do not complain again at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except MemoryError:
+        _complain("not enough memory for this many points; split the ranges over several calls")
+        return BAD_INPUT
+    except Exception as error:
+        if hasattr(error, "show") and hasattr(error, "exit_code"):  # a usage error of the parser
+            error.show()
+            return BAD_INPUT
+        raise
+    return code if isinstance(code, int) else 0
+
+
+def _complain(message: str) -> None:
+    sys.stderr.write(f"derive: {message}\n")
+
+
+if __name__ == "__main__":
+    main()
