@@ -15,7 +15,7 @@ import sympy as sp
 from derive.asymptotic_series import AsymptoticSeries, RatioEvidence, Term
 from derive.errors import BranchError, ConditionError
 from derive.high_precision import Expression, Real, Values, exact_point, reject_floats, value
-from derive.newton_polygon import Branch, branches, physical_branch
+from derive.newton_polygon import Branch, branches, physical_branch, satisfied
 from derive.puiseux import PuiseuxSeries, expand_along
 
 
@@ -173,7 +173,7 @@ class AlgebraicQuantity:
             for root in listed:
                 if abs(mpmath.im(root)) < mpmath.mpf(10) ** -digits * abs(root):
                     here = {**numbers, self.unknown: mpmath.re(root)}
-                    if all(value(r.gts - r.lts, here) > 0 for r in map(sp.sympify, self.region)):
+                    if satisfied(self.region, here):
                         inside.append(here)
             if len(inside) != 1:
                 raise BranchError(

@@ -159,7 +159,8 @@ def principal_part(
     (0, 1)
     """
     total: list[Expression] = []
-    for product in sp.Add.make_args(function):
+    expanded: Any = sp.expand_mul(function)
+    for product in sp.Add.make_args(expanded):
         factors = sp.Mul.make_args(product)
         order = -sum(_factor(factor, variable, at, 1)[0] for factor in factors)
         if order <= 0:
@@ -181,4 +182,5 @@ def tidy(coefficient: Expression) -> Expression:
     ``Gamma(beta) Gamma(2 - beta)`` is regular at ``beta = 1``; its simplified form
     ``pi (1 - beta)/sin(pi beta)`` is 0/0 there, so nothing stronger is used.
     """
-    return sp.powsimp(sp.factor_terms(sp.expand_mul(coefficient)))
+    expanded: Any = sp.expand_mul(coefficient)
+    return sp.powsimp(sp.factor_terms(expanded))

@@ -162,9 +162,15 @@ class MellinTransform:
                 t = mpmath.exp(u)
                 return function({**numbers, x: t}) * mpmath.exp(numbers[s] * u)
 
-            panels = [-mpmath.inf, -8, -2, 0, 2, 8, mpmath.inf]
-            closed = evaluator(self.transform)(numbers)
-            return mpmath.quad(integrand, panels), closed
+            small = mpmath.mpf(10) ** -(digits + 5)
+            edges = []
+            for direction in (-1, 1):
+                edge = mpmath.mpf(0)
+                while abs(integrand(edge)) > small and abs(edge) < 10**4:
+                    edge += 2 * direction
+                edges.append(edge)
+            panels = mpmath.linspace(*edges, 2 + int((edges[1] - edges[0]) / 8))
+            return mpmath.quad(integrand, panels), evaluator(self.transform)(numbers)
 
 
 def exponential() -> MellinTransform:

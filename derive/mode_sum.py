@@ -66,17 +66,30 @@ def sum_over_modes(
 
         if modes is not None and modes <= 512:
             return mpmath.fsum(mode(mpmath.mpf(k)) for k in range(1, modes + 1))
-        previous, explicit, start = None, mpmath.mpf(0), 1
-        upto = 16
+
+        def integral(upper, lower):
+            # The summand changes over decades of k, hence the logarithmic variable.
+            low: Real = mpmath.log(lower)
+            high: Real = mpmath.log(upper)
+            bounds = mpmath.linspace(low, high, 1 + int(mpmath.ceil((high - low) / 3)))
+            return mpmath.quad(lambda u: mpmath.exp(u) * mode(mpmath.exp(u)), bounds)
+
+        previous, explicit, start, upto = None, mpmath.mpf(0), 1, 16
+        corner = max(mpmath.mpf(2 * upto), (2 * argument) ** (1 / rate))
+        rest = integral(corner, upto)
+        if modes is None:
+            rest += _beyond(function, corner, decay, rate, argument, order_at_zero)
+        else:
+            # Euler-Maclaurin at the far end as well: sum up to and including the last mode.
+            rest += integral(modes, corner) if modes > corner else -integral(corner, modes)
+            rest += mode(mpmath.mpf(modes)) / 2 + _bernoulli(mode, modes)
         while upto <= 4096:
             explicit += mpmath.fsum(mode(mpmath.mpf(k)) for k in range(start, upto))
-            total = explicit + _tail(mode, function, upto, decay, rate, argument, order_at_zero)
-            if modes is not None:
-                last = modes + 1
-                total -= _tail(mode, function, last, decay, rate, argument, order_at_zero)
+            total = explicit + rest + mode(mpmath.mpf(upto)) / 2 - _bernoulli(mode, upto)
             if previous is not None:
                 if abs(total - previous) <= abs(total) * mpmath.mpf(10) ** -digits:
                     return total
+            rest -= integral(2 * upto, upto)
             previous, start, upto = total, upto, 2 * upto
     raise ConvergenceError(
         "sum_over_modes",
@@ -86,38 +99,32 @@ def sum_over_modes(
     )
 
 
-def _tail(
-    mode: Callable[[Real], Real],
+def _beyond(
     function: Callable[..., Real],
-    first: int,
+    corner: Real,
     decay: Real,
     rate: Real,
     argument: Real,
     order_at_zero: Real,
 ) -> Real:
-    """Sum from mode ``first`` on: integral, half of the first summand, Bernoulli terms."""
-    start = mpmath.mpf(first)
-    corner = max(start, (2 * argument) ** (1 / rate))
-    near = mpmath.mpf(0)
-    if corner > start:
-        # The summand changes over decades of k, hence the logarithmic variable.
-        bounds = mpmath.linspace(mpmath.log(start), mpmath.log(corner), 5)
-        near = mpmath.quad(lambda u: mpmath.exp(u) * mode(mpmath.exp(u)), bounds)
-    # Beyond the corner put w = (k/corner)**-excess: the integrand is then regular at w = 0.
+    """Integrate the summand from the corner, where its argument is small, to infinity."""
+    # With w = (k/corner)**-excess the integrand is regular at w = 0.
     excess = decay + rate * order_at_zero - 1
     inner = argument * corner**-rate
+    least = mpmath.mpf(10) ** (-3 * mpmath.mp.dps)
 
     def regular(w):
-        reduced = w ** (rate / excess)
-        if reduced < mpmath.mpf(10) ** (-3 * mpmath.mp.dps):
-            reduced = mpmath.mpf(10) ** (-3 * mpmath.mp.dps)
+        reduced = max(w ** (rate / excess), least)
         return function({x: inner * reduced}) * reduced**-order_at_zero
 
-    far = corner ** (1 - decay) / excess * mpmath.quad(regular, [0, mpmath.mpf("0.5"), 1])
+    return corner ** (1 - decay) / excess * mpmath.quad(regular, [0, mpmath.mpf("0.5"), 1])
+
+
+def _bernoulli(mode: Callable[[Real], Real], at: int) -> Real:
+    """Euler-Maclaurin sum ``sum_j B_2j/(2j)! g^(2j-1)`` at an integer."""
     order = 24
-    derivatives = mpmath.taylor(mode, start, order)
-    corrections = mpmath.mpf(0)
-    for j in range(1, order // 2 + 1):
-        # taylor gives g^(2j-1)/(2j-1)!
-        corrections += mpmath.bernoulli(2 * j) / (2 * j) * derivatives[2 * j - 1]
-    return near + far + mode(start) / 2 - corrections
+    derivatives = mpmath.taylor(mode, mpmath.mpf(at), order)
+    # taylor gives g^(2j-1)/(2j-1)!
+    return mpmath.fsum(
+        mpmath.bernoulli(2 * j) / (2 * j) * derivatives[2 * j - 1] for j in range(1, order // 2 + 1)
+    )

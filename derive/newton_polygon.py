@@ -16,7 +16,7 @@ import mpmath
 import sympy as sp
 
 from derive.coefficient_field import CoefficientField
-from derive.errors import BranchError, ConditionError
+from derive.errors import ArgumentsError, BranchError, ConditionError
 from derive.high_precision import Expression, Values, exact_point, value
 from derive.puiseux import PuiseuxSeries
 
@@ -275,4 +275,29 @@ def _holds(branch, unknown, region, point, variable, decade) -> bool:
     if abs(mpmath.im(root)) > mpmath.mpf(10) ** -40 * abs(root):
         return False
     numbers[unknown] = mpmath.re(root)
-    return all(value(sp.sympify(r).gts - sp.sympify(r).lts, numbers) > 0 for r in region)
+    return satisfied(region, numbers)
+
+
+def satisfied(region: Sequence[Expression], numbers: Values) -> bool:
+    """Whether strict inequalities hold at a point, numerically.
+
+    Raises
+    ------
+    ArgumentsError
+        When an entry is not a strict inequality.
+    """
+    for given in region:
+        inequality: Any = sp.sympify(given)
+        if inequality in (sp.true, sp.false):
+            if inequality == sp.false:
+                return False
+        elif not isinstance(inequality, sp.StrictLessThan | sp.StrictGreaterThan):
+            raise ArgumentsError(
+                "satisfied",
+                f"{inequality} is not a strict inequality",
+                "a root is told from its rivals by strict inequalities",
+                "sympy.Lt(t, 1)",
+            )
+        elif not value(inequality.gts, numbers) > value(inequality.lts, numbers):
+            return False
+    return True

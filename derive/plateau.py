@@ -52,6 +52,11 @@ class ResourceLaw:
     cases: tuple[SaturationCase, ...]
     exact: Callable[[Real, Values, int], Real]
 
+    @property
+    def exponent(self) -> Expression:
+        """Leading exponent in every phase at once, e.g. ``Max(-nu, -beta*nu)``."""
+        return sp.Max(*(case.leading.exponent for case in self.cases))
+
     def series(self, at: Values, terms: int = 1) -> AsymptoticSeries:
         """Expand in ``r + 1/2``, where few terms go far."""
         return self.shifted.series(at, terms)

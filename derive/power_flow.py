@@ -104,7 +104,7 @@ def dominant_balances(
                 smaller = False
                 break
             conditions.append(sp.simplify(sp.Gt(gap, 0) if late else sp.Lt(gap, 0)))
-        ratio = sp.factor(sp.simplify((-c2 / c1).subs(p, exponent)))
+        ratio: Any = sp.factor(sp.simplify((-c2 / c1).subs(p, exponent)))
         if not smaller or ratio.subs(sample).is_positive is False or ratio == 0:
             continue
         if ratio.is_positive is not True:
@@ -119,7 +119,8 @@ def dominant_balances(
 
 
 def _split(equation: Expression) -> list[Expression]:
-    return list(sp.Add.make_args(sp.expand_mul(equation.doit())))
+    expanded: Any = sp.expand_mul(equation.doit())
+    return list(sp.Add.make_args(expanded))
 
 
 def _monomial(part: Expression, unknown: sp.Function, time: sp.Symbol, p: sp.Symbol):
@@ -137,7 +138,7 @@ def _monomial(part: Expression, unknown: sp.Function, time: sp.Symbol, p: sp.Sym
             coefficient *= sp.ff(p, order) ** power
             exponent += (p - order) * power
             degree += power
-        elif base.has(time):
+        elif factor.has(time):
             raise ConditionError(
                 "dominant_balances",
                 f"the factor {factor} is not a power of t, y or a derivative of y",
@@ -200,7 +201,7 @@ class PowerFlow:
         """
         point = exact_point("PowerFlow.expansion", at)
         b1 = self.decay + 1
-        if sp.sympify(self.gap).subs(point).is_positive is False:
+        if (sp.sympify(self.gap).subs(point) <= 0) == sp.true:
             raise ConditionError(
                 "PowerFlow.expansion",
                 f"gap = {self.gap} is not positive here",
