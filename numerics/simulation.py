@@ -13,7 +13,7 @@ import multiprocessing
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TypeAlias
 
@@ -86,19 +86,21 @@ class SimulationResult:
         to compare with.
     counts : mapping of str to int
         The integers behind the ratios.
-    per_seed : mapping of str to ndarray, shape (seeds,)
+    values : mapping of str to ndarray, shape (seeds,)
         Every number of every seed.
     seed : int
         The seed of the whole run.
     reports : tuple of SolverReport
         Solver report of each seed, empty where nothing was solved.
+    quantity : str
+        The number that `mean`, `standard_error` and `per_seed` speak of; the first by default.
 
     Examples
     --------
     >>> values = {"error": np.array([1.0, 2.0, 3.0])}
     >>> result = SimulationResult("demo", 16, {"tau": 0.5}, {"n": 128}, values, 0)
-    >>> result.mean["error"], round(result.standard_error["error"], 4)
-    (2.0, 0.5774)
+    >>> result.mean, round(result.standard_error, 4), result.per_seed.tolist()
+    (2.0, 0.5774, [1.0, 2.0, 3.0])
     >>> result
     demo: size = 16, 3 seeds from seed 0
       at tau = 0.5 (n = 128)
@@ -109,57 +111,74 @@ class SimulationResult:
     size: int
     parameters: Mapping[str, float]
     counts: Mapping[str, int]
-    per_seed: Mapping[str, FloatArray]
+    values: Mapping[str, FloatArray]
     seed: int
     reports: tuple[SolverReport, ...] = field(default=())
+    quantity: str = ""
 
     def __post_init__(self) -> None:
-        frozen = {name: np.array(values, np.float64) for name, values in self.per_seed.items()}
+        frozen = {name: np.array(values, np.float64) for name, values in self.values.items()}
         if not frozen or len({values.shape for values in frozen.values()}) != 1:
             raise ArgumentsError(
-                "SimulationResult(per_seed=...)",
+                "SimulationResult(values=...)",
                 "the quantities do not have one value for each of the same seeds",
                 "they are averaged, and compared with each other, seed by seed",
-                "SimulationResult(..., per_seed={'error': values})",
+                "SimulationResult(..., values={'error': numbers})",
             )
         for values in frozen.values():
             values.flags.writeable = False
-        object.__setattr__(self, "per_seed", MappingProxyType(frozen))
+        object.__setattr__(self, "values", MappingProxyType(frozen))
+        object.__setattr__(self, "quantity", self.quantity or next(iter(frozen)))
+        self[self.quantity]  # an unknown quantity is an error here, not later
         object.__setattr__(self, "parameters", MappingProxyType(dict(self.parameters)))
         object.__setattr__(self, "counts", MappingProxyType(dict(self.counts)))
 
     @property
     def seeds(self) -> int:
         """Number of seeds."""
-        return next(iter(self.per_seed.values())).shape[0]
+        return next(iter(self.values.values())).shape[0]
 
     @property
     def quantities(self) -> tuple[str, ...]:
         """Names of the numbers that were simulated."""
-        return tuple(self.per_seed)
+        return tuple(self.values)
 
     def __getitem__(self, quantity: str) -> Estimate:
-        if quantity not in self.per_seed:
+        if quantity not in self.values:
             raise ArgumentsError(
                 f"result[{quantity!r}]",
                 f"this simulation has no quantity {quantity!r}",
-                f"it has {', '.join(self.per_seed)}",
+                f"it has {', '.join(self.values)}",
                 f"result[{self.quantities[0]!r}]",
             )
-        values = self.per_seed[quantity]
+        values = self.values[quantity]
         count = values.shape[0]
         spread = float(values.std(ddof=1)) / math.sqrt(count) if count > 1 else math.nan
         return Estimate(float(values.mean()), spread, count)
 
-    @property
-    def mean(self) -> Mapping[str, float]:
-        """Average of every quantity over the seeds."""
-        return {name: self[name].mean for name in self.per_seed}
+    def of(self, quantity: str) -> SimulationResult:
+        """Return the same record speaking of another quantity."""
+        return replace(self, quantity=quantity)
 
     @property
-    def standard_error(self) -> Mapping[str, float]:
-        """Standard error of every average; NaN for a single seed."""
-        return {name: self[name].standard_error for name in self.per_seed}
+    def mean(self) -> float:
+        """Average over the seeds."""
+        return self[self.quantity].mean
+
+    @property
+    def standard_error(self) -> float:
+        """Standard error of the average; NaN for a single seed."""
+        return self[self.quantity].standard_error
+
+    @property
+    def per_seed(self) -> FloatArray:
+        """The number of every seed."""
+        return self.values[self.quantity]
+
+    @property
+    def residual(self) -> float:
+        """Largest relative residual among the solvers; 0 where nothing was solved."""
+        return max((report.relative_residual for report in self.reports), default=0.0)
 
     @property
     def failures(self) -> tuple[str, ...]:
@@ -177,11 +196,10 @@ class SimulationResult:
             f"{self.name}: size = {self.size}, {self.seeds} seeds from seed {self.seed}",
             f"  at {parameters} ({counts})",
         ]
-        lines += [f"  {name} = {self[name]}" for name in self.per_seed]
+        lines += [f"  {name} = {self[name]}" for name in self.values]
         if self.reports:
-            worst = max(report.relative_residual for report in self.reports)
             methods = ", ".join(sorted({report.method for report in self.reports}))
-            lines.append(f"  solved by {methods}; largest relative residual {worst:.1e}")
+            lines.append(f"  solved by {methods}; largest relative residual {self.residual:.1e}")
         lines += [f"  {sentence}" for sentence in self.failures]
         return "\n".join(lines)
 

@@ -104,7 +104,7 @@ def test_dmmse_with_hardly_any_noise_picks_the_true_task():
     result = discrete_bayes(12, 2.0, 3.0, 1e-6, trials=50, seeds=2, tasks="spherical")
     assert result["idg"].mean == pytest.approx(1e-6, rel=1e-9)
     assert 0.5 < result["icl"].mean < 2.0
-    assert np.isfinite(result.per_seed["icl"]).all()
+    assert np.isfinite(result.values["icl"]).all()
 
 
 def test_dmmse_of_very_many_tasks_is_ridge():

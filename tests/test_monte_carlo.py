@@ -118,7 +118,7 @@ def test_one_seed_is_the_model_written_out():
         slow["icl"].append(new_task_moments(d, 8, rho).error(gamma))
         slow["idg"].append(training_task_moments(tasks, 8, rho).error(gamma))
     for quantity, values in slow.items():
-        a, b = np.log(fast.per_seed[quantity]), np.log(values)
+        a, b = np.log(fast.values[quantity]), np.log(values)
         z = (a.mean() - b.mean()) / math.sqrt(a.var() / 300 + b.var() / 300)
         assert abs(z) < 4
 
@@ -132,7 +132,7 @@ def test_numbers_do_not_depend_on_the_workers():
         shared = [run(workers=pool) for _ in range(2)]
     for other in (two, *shared):
         for quantity in alone.quantities:
-            assert other.per_seed[quantity].tobytes() == alone.per_seed[quantity].tobytes()
+            assert other.values[quantity].tobytes() == alone.values[quantity].tobytes()
         assert other.reports == alone.reports
     assert calls == [(done, 5) for done in range(1, 6)]
 
@@ -140,9 +140,9 @@ def test_numbers_do_not_depend_on_the_workers():
 def test_first_seeds_stay_and_other_seeds_and_sizes_differ():
     point = (1.5, 2.0, 0.7, 0.2, 0.05)
     few, many = (in_context_errors(8, *point, seeds=n, seed=3) for n in (2, 4))
-    np.testing.assert_array_equal(few.per_seed["icl"], many.per_seed["icl"][:2])
+    np.testing.assert_array_equal(few.values["icl"], many.values["icl"][:2])
     other = in_context_errors(8, *point, seeds=2, seed=4)
-    assert not np.any(other.per_seed["icl"] == few.per_seed["icl"])
+    assert not np.any(other.values["icl"] == few.values["icl"])
 
     def first(child):
         return SeedOutcome({"x": np.random.default_rng(child).standard_normal()})
@@ -164,10 +164,11 @@ def test_realised_ratios_are_recorded():
 
 def test_the_gap_is_paired_and_means_are_means():
     result = in_context_errors(8, 1.5, 2.0, 0.7, 0.2, 0.05, seeds=6)
-    icl, idg = result.per_seed["icl"], result.per_seed["idg"]
-    np.testing.assert_array_equal(result.per_seed["g_task"], icl - idg)
-    assert result.mean["icl"] == icl.mean()
-    assert result.standard_error["icl"] == pytest.approx(icl.std(ddof=1) / math.sqrt(6))
+    icl, idg = result.values["icl"], result.values["idg"]
+    np.testing.assert_array_equal(result.values["g_task"], icl - idg)
+    assert result.mean == result["icl"].mean == icl.mean()
+    assert result.of("idg").mean == idg.mean() and result.of("idg").per_seed is not icl
+    assert result["icl"].standard_error == pytest.approx(icl.std(ddof=1) / math.sqrt(6))
     assert math.isnan(in_context_errors(8, 1.5, 2, 0.7, 0.2, 0.05, seeds=1)["icl"].standard_error)
     with pytest.raises(ValueError, match="read-only"):
         icl[0] = 0.0
@@ -187,20 +188,20 @@ def test_options_do_what_they_say():
         test_alpha=2.0,
         test_rho=0.2,
     )
-    np.testing.assert_allclose(same.per_seed["icl"], base.per_seed["icl"], rtol=1e-9)
-    np.testing.assert_allclose(same.per_seed["idg"], base.per_seed["idg"], rtol=1e-9)
+    np.testing.assert_allclose(same.values["icl"], base.values["icl"], rtol=1e-9)
+    np.testing.assert_allclose(same.values["idg"], base.values["idg"], rtol=1e-9)
     noisy = in_context_errors(*point, seeds=seeds, test_rho=0.9)
-    np.testing.assert_array_equal(noisy.per_seed["idg"], base.per_seed["idg"])
-    assert np.all(noisy.per_seed["icl"] > base.per_seed["icl"])
+    np.testing.assert_array_equal(noisy.values["idg"], base.values["idg"])
+    assert np.all(noisy.values["icl"] > base.values["icl"])
     for name, options in {
         "spherical": {"tasks": "spherical"},
         "balanced": {"balanced": True},
         "covariance": {"training_covariance": np.linspace(0.1, 2, 8)},
     }.items():
         changed = in_context_errors(*point, seeds=seeds, **options)
-        assert not np.any(changed.per_seed["idg"] == base.per_seed["idg"]), name
+        assert not np.any(changed.values["idg"] == base.values["idg"]), name
     fresh = in_context_errors(8, 1.5, 2.0, math.inf, 0.2, 0.05, seeds=2)
-    np.testing.assert_array_equal(fresh.per_seed["g_task"], 0)
+    np.testing.assert_array_equal(fresh.values["g_task"], 0)
     assert fresh.parameters["kappa"] == math.inf and "k" not in fresh.counts
 
 
@@ -212,7 +213,7 @@ def test_training_on_the_test_covariance_beats_training_on_another():
         )
         for c in (spread, spread[::-1])
     )
-    assert np.all(aligned.per_seed["icl"] < crossed.per_seed["icl"])
+    assert np.all(aligned.values["icl"] < crossed.values["icl"])
 
 
 def test_an_unsolved_seed_is_nan_and_says_so(monkeypatch):

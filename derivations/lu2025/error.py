@@ -306,8 +306,7 @@ def icl_error(page):
 
 
 @icl_error.simulate
-@idg_error.simulate
-def simulate_errors(
+def simulate_icl_error(
     *,
     size: int = 64,
     seeds: int = 8,
@@ -317,7 +316,15 @@ def simulate_errors(
     kappa: float,
     rho: float,
     lam: float,
-    **options,
+    **ensemble: Any,
 ) -> SimulationResult:
-    """Pretrain linear attention by ridge regression at dimension ``size``; both exact errors."""
-    return in_context_errors(size, tau, alpha, kappa, rho, lam, seeds=seeds, seed=seed, **options)
+    """Pretrain linear attention at dimension ``size``; exact error on new tasks."""
+    return in_context_errors(
+        size, tau, alpha, kappa, rho, lam, seeds=seeds, seed=seed, **ensemble
+    ).of("icl")
+
+
+@idg_error.simulate
+def simulate_idg_error(**parameters: Any) -> SimulationResult:
+    """Pretrain linear attention as for the other error; exact error on the pretraining tasks."""
+    return simulate_icl_error(**parameters).of("idg")
