@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -73,12 +74,33 @@ def new_figure(rows: int = 1, columns: int = 1, *, width: float = 5.2, height: f
     LoweringError
         If matplotlib is not installed.
     """
-    matplotlib = _matplotlib()
-    from matplotlib.figure import Figure
+    with house_style():
+        from matplotlib.figure import Figure
 
-    with matplotlib.rc_context(STYLE):
         drawing = Figure(figsize=(width * columns, height * rows), layout="constrained")
         return drawing, drawing.subplots(rows, columns, squeeze=False)
+
+
+@contextmanager
+def house_style() -> Iterator[None]:
+    """Draw what the block draws in the house style; legends and texts made later need it too."""
+    with _matplotlib().rc_context(STYLE):
+        yield
+
+
+def logarithmic(panel: Axes, *, x: bool = False, y: bool = False) -> None:
+    """Make axes logarithmic, with ticks at 1, 2 and 5 that read 0.5 and not 5 x 10^-1."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+    for wanted, axis, set_scale in (
+        (x, panel.xaxis, panel.set_xscale),
+        (y, panel.yaxis, panel.set_yscale),
+    ):
+        if wanted:
+            set_scale("log")
+            axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+            axis.set_minor_locator(NullLocator())
+            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
 
 def curve(formula: Evaluable, parameters: Mapping[str, Any]) -> Figure:
@@ -197,7 +219,7 @@ def save(drawing: Figure, path: str | Path, *, overwrite: bool = False) -> Path:
         ".pdf": {"CreationDate": None},
         ".svg": {"Date": None},
     }[target.suffix]
-    with _matplotlib().rc_context(STYLE), whole_file(target, overwrite=overwrite) as file:
+    with house_style(), whole_file(target, overwrite=overwrite) as file:
         drawing.savefig(file, format=target.suffix[1:], metadata=metadata)
     return target
 
@@ -231,14 +253,15 @@ def write_columns(
 
 def _fit_scales(panel: Axes, x: np.ndarray, y: np.ndarray) -> None:
     """Use logarithms where a linear axis would hide most of the curve."""
-    set_scale: tuple[tuple[np.ndarray, Callable[[str], Any]], ...] = (
-        (x, panel.set_xscale),
-        (y, panel.set_yscale),
-    )
-    for values, scale in set_scale:
+    wide = []
+    for values in (x, y):
         finite = values[np.isfinite(values)]
-        if finite.size and finite.min() > 0 and finite.max() / finite.min() > 30:
-            scale("log")
+        wide.append(bool(finite.size and finite.min() > 0 and finite.max() / finite.min() > 30))
+    if any(wide):
+        with house_style():
+            for chosen, set_scale in zip(wide, (panel.set_xscale, panel.set_yscale), strict=True):
+                if chosen:
+                    set_scale("log")
 
 
 def _matplotlib() -> Any:

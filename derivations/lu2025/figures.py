@@ -7,7 +7,7 @@ import numpy as np
 import derivations
 from derivations.figures import Picture, Progress, figure
 from numerics.monte_carlo import in_context_errors
-from numerics.plotting import new_figure, points
+from numerics.plotting import house_style, logarithmic, new_figure, points
 
 ALPHAS = (1.0, 10.0, 100.0)
 KAPPA, RHO, LAM = 0.5, 0.01, 1e-3
@@ -54,20 +54,23 @@ def double_descent(*, size: int, seeds: int, seed: int, progress: Progress | Non
                 progress(done, total)
         realised = [r.parameters["tau"] for r in results]
         for panel, name in zip(panels[0], theory, strict=True):
-            means = [r.mean[name] for r in results]
-            spreads = [r.standard_error[name] for r in results]
+            means = [r[name].mean for r in results]
+            spreads = [r[name].standard_error for r in results]
             points(panel, realised, means, spreads, color=color)
             record(name, f"simulation d={size}", alpha, realised, means, spreads)
-    for panel, (name, words) in zip(panels[0], ERRORS.items(), strict=True):
-        panel.set_yscale("log")
-        panel.set_xlabel(r"$\tau=n/d^2$")
-        panel.set_title(rf"$e_{{\mathrm{{{name.upper()}}}}}$: test on {words}", fontsize=10)
-        panel.axvline(1, color="0.8", linewidth=0.8, zorder=0)
-    panels[0, 0].set_ylabel("test error")
-    panels[0, 1].legend(title=rf"$\kappa={KAPPA:g}$, $\rho={RHO:g}$, $\lambda={LAM:g}$")
-    drawing.supxlabel(
-        f"lines: theory; points: simulations at d = {size}, {seeds} seeds, one standard error",
-        fontsize=8,
-        color="0.35",
-    )
+    with house_style():
+        for panel, (name, words) in zip(panels[0], ERRORS.items(), strict=True):
+            logarithmic(panel, y=True)
+            panel.set_xlabel(r"$\tau=n/d^2$")
+            panel.set_title(rf"$e_{{\mathrm{{{name.upper()}}}}}$: test on {words}", fontsize=10)
+            panel.axvline(1, color="0.8", linewidth=0.8, zorder=0)
+        panels[0, 0].set_ylabel("test error")
+        handles, labels = panels[0, 0].get_legend_handles_labels()
+        held = "\n".join((rf"$\kappa={KAPPA:g}$", rf"$\rho={RHO:g}$", rf"$\lambda={LAM:g}$"))
+        drawing.legend(handles, labels, loc="outside right upper", title=held)
+        drawing.supxlabel(
+            f"lines: theory; points: simulations at d = {size}, {seeds} seeds, one standard error",
+            fontsize=8,
+            color="0.35",
+        )
     return Picture(drawing, columns)

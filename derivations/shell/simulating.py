@@ -119,7 +119,7 @@ def write_seeds(output: Path, results: Sequence[SimulationResult], force: bool) 
         columns["seed_index"] += list(range(result.seeds))
         for name, value in result.parameters.items():
             columns.setdefault(name, []).extend([value] * result.seeds)
-        for name, values in result.per_seed.items():
+        for name, values in result.values.items():
             columns.setdefault(name, []).extend(values.tolist())
     with whole_file(output, overwrite=force) as file:
         if output.suffix == ".npz":
