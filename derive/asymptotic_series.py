@@ -13,7 +13,7 @@ import mpmath
 import sympy as sp
 
 from derive.errors import ConditionError
-from derive.high_precision import Expression, Real, Values, exact_point, value
+from derive.high_precision import Expression, Real, Values, exact_number, exact_point, value
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ class Term:
     def subs(self, values: Values) -> Term:
         """Put values of the parameters into the term."""
         return Term(
-            sp.sympify(self.coefficient).subs(values),
-            sp.sympify(self.exponent).subs(values),
+            exact_number(self.coefficient).subs(values),
+            exact_number(self.exponent).subs(values),
             self.log_power,
         )
 
@@ -153,13 +153,13 @@ class AsymptoticSeries:
             self,
             terms=tuple(term.subs(exact) for term in self.terms),
             next=None if self.next is None else self.next.subs(exact),
-            conditions=tuple(sp.sympify(condition).subs(exact) for condition in self.conditions),
+            conditions=tuple(exact_number(condition).subs(exact) for condition in self.conditions),
         )
 
     def require(self, values: Values) -> None:
         """Raise a ConditionError naming the first condition that fails at these values."""
         for condition in self.conditions:
-            if sp.sympify(condition).subs(values) == sp.false:
+            if exact_number(condition).subs(values) == sp.false:
                 given = ", ".join(f"{symbol} = {number}" for symbol, number in values.items())
                 raise ConditionError(
                     "AsymptoticSeries",
@@ -197,7 +197,7 @@ class AsymptoticSeries:
         point = exact_point("AsymptoticSeries.evidence", values)
         self.require(point)
         listed = [*self.terms, *([] if self.next is None else [self.next])]
-        vanishing = [term for term in listed if sp.sympify(term.coefficient).subs(point) == 0]
+        vanishing = [term for term in listed if exact_number(term.coefficient).subs(point) == 0]
         if vanishing:
             raise ConditionError(
                 "AsymptoticSeries.evidence",
@@ -206,7 +206,7 @@ class AsymptoticSeries:
                 "substitute the values before expanding",
             )
         with mpmath.workdps(digits):
-            at = [value(sp.sympify(scale), {}) for scale in scales]
+            at = [value(exact_number(scale), {}) for scale in scales]
             truth = [exact(scale) for scale in at]
             sizes = [
                 [value(term.expression(self.variable), {**point, self.variable: s}) for s in at]

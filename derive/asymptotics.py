@@ -14,7 +14,15 @@ import sympy as sp
 
 from derive.asymptotic_series import AsymptoticSeries, RatioEvidence, Term
 from derive.errors import BranchError, ConditionError
-from derive.high_precision import Expression, Real, Values, exact_point, reject_floats, value
+from derive.high_precision import (
+    Expression,
+    Real,
+    Values,
+    exact_number,
+    exact_point,
+    reject_floats,
+    value,
+)
 from derive.newton_polygon import Branch, branches, physical_branch, satisfied
 from derive.puiseux import PuiseuxSeries, expand_along
 
@@ -102,7 +110,7 @@ class AlgebraicQuantity:
         """
         sample = exact_point("AlgebraicQuantity.expansion", at)
         for condition in phase:
-            if sp.sympify(condition).subs(sample) != sp.true:
+            if exact_number(condition).subs(sample) != sp.true:
                 raise ConditionError(
                     "AlgebraicQuantity.expansion",
                     f"the point {sample} is not in the phase {condition}",
@@ -235,7 +243,7 @@ def crossover(first: Term, second: Term) -> Expression:
 
 def _inverted(parts: Sequence[Expression], variable: sp.Symbol):
     """Substitute ``variable -> 1/variable``: first part, then all the others."""
-    done = [sp.sympify(part).subs(variable, 1 / variable) for part in parts]
+    done = [exact_number(part).subs(variable, 1 / variable) for part in parts]
     return done[0], tuple(done[1:])
 
 

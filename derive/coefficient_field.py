@@ -14,7 +14,7 @@ from typing import Any
 import sympy as sp
 
 from derive.errors import ConditionError
-from derive.high_precision import Expression
+from derive.high_precision import Expression, exact_number
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class CoefficientField:
         """
         symbols: set[Any] = set()
         roots: set[Root] = set()
-        for expression in map(sp.sympify, expressions):
+        for expression in map(exact_number, expressions):
             symbols |= expression.free_symbols
             for power in expression.atoms(sp.Pow):
                 if power.exp.is_Integer:
@@ -110,7 +110,7 @@ class CoefficientField:
 
     def element(self, expression: Expression) -> Any:
         """Convert an expression of the field."""
-        written = sp.sympify(expression)
+        written = exact_number(expression)
         table = {}
         for power in written.atoms(sp.Pow):
             if not power.exp.is_Integer:

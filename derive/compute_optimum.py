@@ -12,7 +12,14 @@ from dataclasses import dataclass
 import sympy as sp
 
 from derive.errors import ArgumentsError, ConditionError
-from derive.high_precision import Expression, Values, exact_point, reject_floats, value
+from derive.high_precision import (
+    Expression,
+    Values,
+    exact_number,
+    exact_point,
+    reject_floats,
+    value,
+)
 
 
 @dataclass(frozen=True)
@@ -151,7 +158,7 @@ class ComputeOptimum:
                 )
 
             best, rises = loss(amounts), []
-            size = value(sp.sympify(step), {})
+            size = value(exact_number(step), {})
             for first in amounts:
                 for second in amounts:
                     if first != second:

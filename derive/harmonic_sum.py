@@ -16,7 +16,15 @@ import sympy as sp
 
 from derive.asymptotic_series import AsymptoticSeries, RatioEvidence, Term
 from derive.errors import ConditionError
-from derive.high_precision import Expression, Real, Values, exact_point, reject_floats, value
+from derive.high_precision import (
+    Expression,
+    Real,
+    Values,
+    exact_number,
+    exact_point,
+    reject_floats,
+    value,
+)
 from derive.laurent import principal_part, tidy
 from derive.mellin import MellinTransform, Pole, gamma_poles, s
 from derive.mode_sum import sum_over_modes
@@ -120,15 +128,15 @@ class HarmonicSum:
         exact = exact_point("HarmonicSum.subs", values)
         pair = self.pair
         new_pair = MellinTransform(
-            *(sp.sympify(e).subs(exact) for e in (pair.kernel, pair.transform, *pair.strip))
+            *(exact_number(e).subs(exact) for e in (pair.kernel, pair.transform, *pair.strip))
         )
         return replace(
             self,
             pair=new_pair,
             decay=self.decay.subs(exact),
             rate=self.rate.subs(exact),
-            amplitude=sp.sympify(self.amplitude).subs(exact),
-            scale=sp.sympify(self.scale).subs(exact),
+            amplitude=exact_number(self.amplitude).subs(exact),
+            scale=exact_number(self.scale).subs(exact),
         )
 
     def poles(self, at: Values, count: int, side: int = 1) -> tuple[Pole, ...]:
@@ -156,19 +164,19 @@ class HarmonicSum:
         """
         point = exact_point("HarmonicSum.poles", at)
         self._require_existence(point)
-        if sp.sympify(self.pair.decay()).subs(point).is_positive is not True:
+        if exact_number(self.pair.decay()).subs(point).is_positive is not True:
             raise ConditionError(
                 "HarmonicSum.poles",
                 "the transform does not fall along vertical lines",
                 "the inverse Mellin integral may then not be moved across poles",
                 "use a kernel with an analytic continuation off the positive axis",
             )
-        border = sp.sympify(self.strip[1] if side > 0 else self.strip[0]).subs(point)
+        border = exact_number(self.strip[1] if side > 0 else self.strip[0]).subs(point)
         candidates = [(pole, "kernel") for pole in gamma_poles(self.pair.transform, count + 3)]
         candidates.append((self.abscissa, "spectrum"))
         located: dict[Expression, tuple[Expression, str]] = {}
         for location, origin in candidates:
-            number = sp.nsimplify(sp.sympify(location).subs(point))
+            number = sp.nsimplify(exact_number(location).subs(point))
             if (number >= border) if side > 0 else (number <= border):
                 if number in located and sp.simplify(located[number][0] - location) != 0:
                     raise ConditionError(
@@ -293,9 +301,9 @@ class HarmonicSum:
         self._require_existence(point)
         with mpmath.workdps(digits):
             numbers = {symbol: value(number, {}) for symbol, number in point.items()}
-            where = at if isinstance(at, mpmath.mpf) else value(sp.sympify(at), {})
+            where = at if isinstance(at, mpmath.mpf) else value(exact_number(at), {})
             p, q, a, b, low = (
-                value(sp.sympify(e), numbers)
+                value(exact_number(e), numbers)
                 for e in (self.decay, self.rate, self.amplitude, self.scale, self.pair.lower)
             )
             kernel = self.pair.kernel.subs(point)
@@ -317,7 +325,7 @@ class HarmonicSum:
         return series.evidence(lambda at: self.exact(at, values, digits=digits), {}, scales, digits)
 
     def _require_existence(self, point: Values) -> None:
-        if sp.sympify(self.existence).subs(point) == sp.false:
+        if exact_number(self.existence).subs(point) == sp.false:
             given = ", ".join(f"{symbol} = {number}" for symbol, number in point.items())
             raise ConditionError(
                 "HarmonicSum",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cache
+from numbers import Rational
 from typing import Any, TypeAlias
 
 import mpmath
@@ -55,31 +56,65 @@ _FUNCTIONS: dict[object, Callable[..., Real]] = {
 }
 
 
+def exact_number(number: object) -> Expression:
+    """Turn an exact number into a SymPy one; SymPy objects pass unchanged.
+
+    Parameters
+    ----------
+    number : int, Fraction or SymPy object
+        Text is not accepted: nothing is ever parsed.
+
+    Returns
+    -------
+    sympy object
+        The same value.
+
+    Raises
+    ------
+    ArgumentsError
+        For text, floats, and anything else that is not exact.
+
+    Examples
+    --------
+    >>> from fractions import Fraction
+    >>> exact_number(Fraction(3, 6)), exact_number(7)
+    (1/2, 7)
+    """
+    if isinstance(number, sp.Basic):
+        return number
+    if isinstance(number, bool):
+        return sp.true if number else sp.false
+    if isinstance(number, Rational):
+        return sp.Rational(int(number.numerator), int(number.denominator))
+    kind = "text" if isinstance(number, str) else type(number).__name__
+    raise ArgumentsError(
+        f"exact_number({number!r})",
+        f"{number!r} is a {kind}" if kind != "text" else f"{number!r} is text",
+        "exponents are compared exactly, and expressions are never parsed",
+        "sympy.Rational(1, 10), or a Fraction",
+    )
+
+
 def reject_floats(call: str, *expressions: object) -> tuple[Any, ...]:
     """Give the exact expressions, refusing every binary floating-point number.
 
     Raises
     ------
     ArgumentsError
-        When an argument is a float or contains one: asymptotics compare exponents exactly.
+        When an argument is a float, contains one, or is text.
     """
-    exact = []
-    for expression in expressions:
-        if isinstance(expression, str):
-            raise ArgumentsError(
-                call, f"{expression!r} is text", "expressions are never parsed", "sympy.Rational"
-            )
-        if isinstance(expression, float) or (
-            isinstance(expression, sp.Basic) and expression.has(sp.Float)
-        ):
+    listed = []
+    for given in expressions:
+        expression = exact_number(given)
+        if expression.has(sp.Float):
             raise ArgumentsError(
                 call,
                 f"{expression} contains a float",
                 "exponents are compared exactly, and 0.1 is not one tenth",
                 "sympy.Rational(1, 10), or a Fraction",
             )
-        exact.append(sp.sympify(expression, strict=True))
-    return tuple(exact)
+        listed.append(expression)
+    return tuple(listed)
 
 
 @cache

@@ -67,11 +67,11 @@ def sum_over_modes(
         if modes is not None and modes <= 512:
             return mpmath.fsum(mode(mpmath.mpf(k)) for k in range(1, modes + 1))
 
-        def integral(upper, lower):
+        def integral(upper: Real, lower: Real) -> Real:
             # The summand changes over decades of k, hence the logarithmic variable.
             low: Real = mpmath.log(lower)
             high: Real = mpmath.log(upper)
-            bounds = mpmath.linspace(low, high, 1 + int(mpmath.ceil((high - low) / 3)))
+            bounds = mpmath.linspace(low, high, 1 + int(mpmath.ceil(mpmath.log(upper / lower) / 3)))
             return mpmath.quad(lambda u: mpmath.exp(u) * mode(mpmath.exp(u)), bounds)
 
         previous, explicit, start, upto = None, mpmath.mpf(0), 1, 16

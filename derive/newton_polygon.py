@@ -17,7 +17,7 @@ import sympy as sp
 
 from derive.coefficient_field import CoefficientField
 from derive.errors import ArgumentsError, BranchError, ConditionError
-from derive.high_precision import Expression, Values, exact_point, value
+from derive.high_precision import Expression, Values, exact_number, exact_point, value
 from derive.puiseux import PuiseuxSeries
 
 Points = dict[tuple[int, Any], Any]
@@ -287,7 +287,7 @@ def satisfied(region: Sequence[Expression], numbers: Values) -> bool:
         When an entry is not a strict inequality.
     """
     for given in region:
-        inequality: Any = sp.sympify(given)
+        inequality: Any = exact_number(given)
         if inequality in (sp.true, sp.false):
             if inequality == sp.false:
                 return False

@@ -17,7 +17,7 @@ import sympy as sp
 from derive.asymptotic_series import AsymptoticSeries, RatioEvidence, Term
 from derive.errors import ConditionError
 from derive.harmonic_sum import SaturationCase
-from derive.high_precision import Expression, Real, Values, exact_point, value
+from derive.high_precision import Expression, Real, Values, exact_number, exact_point, value
 from derive.mellin import resolvent
 from derive.power_law import SourceCapacity
 from derive.power_sum import PowerSum
@@ -71,7 +71,7 @@ class ResourceLaw:
     ) -> RatioEvidence:
         """Compare the law with the exact quantity at several resources."""
         series = self.series(at, terms)
-        scales = [sp.sympify(r) + _SHIFT for r in resources]
+        scales = [exact_number(r) + _SHIFT for r in resources]
         return series.evidence(
             lambda y: self.exact(y - mpmath.mpf(1) / 2, at, digits), at, scales, digits
         )

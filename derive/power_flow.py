@@ -18,7 +18,15 @@ import sympy as sp
 
 from derive.asymptotic_series import AsymptoticSeries, RatioEvidence, Term
 from derive.errors import ConditionError
-from derive.high_precision import Expression, Real, Values, exact_point, reject_floats, value
+from derive.high_precision import (
+    Expression,
+    Real,
+    Values,
+    exact_number,
+    exact_point,
+    reject_floats,
+    value,
+)
 from derive.mellin import exponential
 from derive.power_law import SourceCapacity
 from derive.power_sum import PowerSum
@@ -201,7 +209,7 @@ class PowerFlow:
         """
         point = exact_point("PowerFlow.expansion", at)
         b1 = self.decay + 1
-        if (sp.sympify(self.gap).subs(point) <= 0) == sp.true:
+        if (exact_number(self.gap).subs(point) <= 0) == sp.true:
             raise ConditionError(
                 "PowerFlow.expansion",
                 f"gap = {self.gap} is not positive here",
@@ -271,7 +279,7 @@ class TimeLaw:
             clock = value(self.clock, values)
             result, total, last = [], mpmath.mpf(0), mpmath.mpf(0)
             for gamma in gammas:
-                upper = value(sp.sympify(gamma), {})
+                upper = value(exact_number(gamma), {})
 
                 def inverse_rate(g: Real) -> Real:
                     return 1 / (clock * slope.exact(g, values, digits=digits + 2))

@@ -13,7 +13,7 @@ import sympy as sp
 
 from derive.asymptotic_series import AsymptoticSeries, Term
 from derive.errors import ConditionError
-from derive.high_precision import Expression, Values, exact_point
+from derive.high_precision import Expression, Values, exact_number, exact_point
 from derive.laurent import tidy
 
 
@@ -155,7 +155,7 @@ class PowerSum:
         point = exact_point("PowerSum.series", at)
 
         def number(exponent):
-            return sp.nsimplify(sp.sympify(exponent).subs(point))
+            return sp.nsimplify(exact_number(exponent).subs(point))
 
         ordered = sorted(self.terms, key=lambda t: (number(t.exponent), t.log_power), reverse=True)
         limit = max((number(u) for u in self.unknown), default=-sp.oo)

@@ -12,7 +12,7 @@ import sympy as sp
 
 from derive.asymptotic_series import Term
 from derive.errors import ConditionError
-from derive.high_precision import Expression, Values, exact_point, reject_floats
+from derive.high_precision import Expression, Values, exact_number, exact_point, reject_floats
 from derive.mellin import MellinTransform, s
 from derive.power_law import SourceCapacity
 
@@ -103,7 +103,7 @@ class Accumulation:
         low, high = pair.strip
         conditions = (sp.Lt(low, self.exponent), sp.Lt(self.exponent, high))
         for condition in conditions:
-            if sp.sympify(condition).subs(point) == sp.false:
+            if exact_number(condition).subs(point) == sp.false:
                 raise ConditionError(
                     "Accumulation",
                     f"the exponent {self.exponent} is not inside the strip {pair.strip}",

@@ -262,3 +262,14 @@ def test_claiming_no_further_powers_is_refuted_where_there_are_some():
     total = HarmonicSum(resolvent(), nu * beta + 1, nu, a, b, t)
     series = replace(total.subs(VALUES).expansion({}, 2), next=None)
     assert not series.evidence(lambda y: total.exact(y, VALUES), {}, [10**3, 10**5, 10**7]).passed
+
+
+@pytest.mark.parametrize("hostile", ["__import__('os')", 0.25, "1/3", None, [1]])
+def test_nothing_but_exact_numbers_enters(hostile):
+    total = HarmonicSum(resolvent(), nu * beta + 1, nu, a, b, t)
+    with pytest.raises(ArgumentsError):
+        total.evidence(VALUES, [hostile, 10**5, 10**7])
+    with pytest.raises(ArgumentsError):
+        total.expansion({nu: hostile, beta: R(1, 2)})
+    with pytest.raises(ArgumentsError):
+        resolvent(hostile)
