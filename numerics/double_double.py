@@ -19,11 +19,6 @@ from fractions import Fraction
 
 inf = math.inf
 
-# ln 2 in three parts: the first has 42 bits, so that its product with an exponent is exact.
-LN2_HIGH = float.fromhex("0x1.62e42fefa3800p-1")
-LN2_MIDDLE = float.fromhex("0x1.ef35793c76730p-45")
-LN2_LOW = float.fromhex("0x1.f97b57a079a19p-103")
-
 
 def fma(a: float, b: float, c: float) -> float:
     """Return a*b + c rounded once (exact rational arithmetic; a kernel uses the instruction).
@@ -66,11 +61,6 @@ def quotient(a: float, b: float) -> float:
 def square_root_float(a: float) -> float:
     """Return the square root of a float, NaN for a negative one."""
     return math.sqrt(a) if a >= 0.0 else math.nan
-
-
-def exponential_float(a: float) -> float:
-    """Return the exponential of a float of moderate size."""
-    return math.exp(a)
 
 
 def logarithm_float(a: float) -> float:
@@ -280,113 +270,6 @@ def scale(ah: float, al: float, k: float) -> tuple[float, float]:
     half = nearest_integer(k * 0.5)
     one, two = power_of_two(half), power_of_two(k - half)
     return settle(ah * one * two, al * one * two)
-
-
-def exponential(ah: float, al: float) -> tuple[float, float]:
-    """Return the exponential of a pair.
-
-    Reduce by multiples of ln 2 and by 2^9, sum the Taylor series of exp - 1, square nine times.
-
-    Parameters
-    ----------
-    ah, al : float
-        High and low part.
-
-    Returns
-    -------
-    tuple of float
-        High and low part; relative error about 1e-31, times |a| beyond 1.
-
-    Examples
-    --------
-    >>> exponential(1.0, 0.0)
-    (2.718281828459045, 1.4456468917292502e-16)
-    """
-    x = where(abs(ah) < 746.0, ah, 0.0)
-    y = where(abs(ah) < 746.0, al, 0.0)
-    k = nearest_integer(x * 1.4426950408889634)
-    h, low = add_float(x, y, -k * LN2_HIGH)
-    p, e = two_product(-k, LN2_MIDDLE)
-    h, low = add(h, low, p, e - k * LN2_LOW)
-    h, low = h * 0.001953125, low * 0.001953125
-    sh, sl = add_float(h * (1 / 3628800.0), 0.0, 1 / 362880.0)
-    sh, sl = multiply(sh, sl, h, low)
-    sh, sl = add(sh, sl, 2.48015873015873e-05, 2.1511947866775882e-23)
-    sh, sl = multiply(sh, sl, h, low)
-    sh, sl = add(sh, sl, 0.0001984126984126984, 1.7209558293420705e-22)
-    sh, sl = multiply(sh, sl, h, low)
-    sh, sl = add(sh, sl, 0.001388888888888889, -5.300543954373577e-20)
-    sh, sl = multiply(sh, sl, h, low)
-    sh, sl = add(sh, sl, 0.008333333333333333, 1.1564823173178714e-19)
-    sh, sl = multiply(sh, sl, h, low)
-    sh, sl = add(sh, sl, 0.041666666666666664, 2.3129646346357427e-18)
-    sh, sl = multiply(sh, sl, h, low)
-    sh, sl = add(sh, sl, 0.16666666666666666, 9.25185853854297e-18)
-    sh, sl = multiply(sh, sl, h, low)
-    sh, sl = add_float(sh, sl, 0.5)
-    th, tl = square(h, low)
-    sh, sl = multiply(sh, sl, th, tl)
-    sh, sl = add(sh, sl, h, low)
-    for _ in range(9):  # (1 + s)^2 - 1 = 2 s + s^2
-        th, tl = square(sh, sl)
-        sh, sl = add(2.0 * sh, 2.0 * sl, th, tl)
-    sh, sl = add_float(sh, sl, 1.0)
-    sh, sl = scale(sh, sl, k)
-    sh = where(ah >= 746.0, inf, where(ah <= -746.0, 0.0, sh))
-    low = where(abs(ah) < 746.0, sl, 0.0)
-    return where(ah != ah, ah, sh), low
-
-
-def logarithm(ah: float, al: float) -> tuple[float, float]:
-    """Return the natural logarithm of a pair.
-
-    One Newton step on the exponential from the float64 logarithm; within 2 percent of 1, where that
-    would cancel, the series of 2 artanh((a - 1)/(a + 1)).
-
-    Parameters
-    ----------
-    ah, al : float
-        High and low part.
-
-    Returns
-    -------
-    tuple of float
-        High and low part; NaN for a negative number.
-
-    Examples
-    --------
-    >>> logarithm(2.0, 0.0)
-    (0.6931471805599453, 2.3190468138462996e-17)
-    """
-    y = logarithm_float(ah)
-    bounded = abs(y) < inf
-    k = nearest_integer(where(bounded, y, 0.0) * 1.4426950408889634)
-    mh, ml = scale(where(bounded, ah, 1.0), where(bounded, al, 0.0), -k)
-    # With y = fl(log m): log m = y + log(1 + d), d = m exp(-y) - 1 of order u.
-    ym = logarithm_float(mh)
-    eh, el = exponential(-ym, 0.0)
-    dh, dl = multiply(mh, ml, eh, el)
-    dh, dl = add_float(dh, dl, -1.0)
-    far_h, far_l = add_float(dh, dl, -0.5 * dh * dh)
-    far_h, far_l = add_float(far_h, far_l, ym)
-    p, e = two_product(k, LN2_MIDDLE)
-    kh, kl = add_float(p, e + k * LN2_LOW, k * LN2_HIGH)
-    far_h, far_l = add(far_h, far_l, kh, kl)
-    # Near 1.
-    th, tl = add_float(ah, al, -1.0)
-    bh, bl = add_float(ah, al, 1.0)
-    wh, wl = divide(th, tl, bh, bl)
-    qh, ql = square(wh, wl)
-    sh, sl = multiply_float(qh, ql, 1 / 19.0)
-    for n in (17.0, 15.0, 13.0, 11.0, 9.0, 7.0, 5.0, 3.0):
-        ch, cl = divide(1.0, 0.0, n, 0.0)
-        sh, sl = add(sh, sl, ch, cl)
-        sh, sl = multiply(sh, sl, qh, ql)
-    sh, sl = add_float(sh, sl, 1.0)
-    sh, sl = multiply(2.0 * sh, 2.0 * sl, wh, wl)
-    near = abs(th) < 0.02
-    h, low = where(near, sh, far_h), where(near, sl, far_l)
-    return where(bounded, h, y), where(bounded, low, 0.0)
 
 
 def split(value: Fraction | int | float) -> tuple[float, float]:

@@ -175,7 +175,9 @@ class _Frame:
         return names + [f"{t}{value}" for value in sorted(kept) for t in self.arithmetic.tiles]
 
     def _lane_count(self) -> int:
-        lanes = 256 if self.plan.schedule.iterations else 512
+        loops = {i.op for i in self.plan.parameters.values()}
+        # A tile waits for its slowest root: the fewer lanes the shorter the wait.
+        lanes = 64 if "root" in loops else 256 if loops else 512
         while lanes > 64 and len(self._tile_names()) * lanes * 8 > _TILE_BYTES:
             lanes //= 2
         return lanes

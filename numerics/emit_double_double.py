@@ -22,7 +22,10 @@ _NAMED = {
     "inf": (math.inf, 0.0),
     "nan": (math.nan, 0.0),
 }
-_ROUNDED = {"sqrt": "square_root", "exp": "exponential", "log": "logarithm"}
+_ROUNDED = {
+    **{"sqrt": "square_root", "exp": "exponential", "log": "logarithm", "sin": "sine"},
+    **{"cos": "cosine", "atan": "arctangent", "gamma": "gamma_function", "zeta": "zeta_function"},
+}
 _COMPARISONS = {"less": "<", "less_equal": "<=", "equal": "=="}
 
 
@@ -94,7 +97,7 @@ class DoubleDouble:
         raise LoweringError(
             'compile_program(precision="double-double")',
             f"{op!r} has no double-double form",
-            "pairs of floats have arithmetic, square roots, exponentials, logarithms and powers",
+            "pairs of floats have the operations of numerics.double_double only",
             'use precision="float64", or ball() for more digits',
         )
 

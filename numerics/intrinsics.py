@@ -19,6 +19,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from numerics import double_double as dd
+from numerics import double_double_functions as ddf
 
 FLOAT = types.CPointer(types.float64)
 _DOUBLE = ir.DoubleType()
@@ -328,17 +329,22 @@ def namespace() -> dict[str, Any]:
         **{"unordered": unordered, "count": count, "quotient": _quotient},
         **{"save_status": save_status, "restore_status": restore_status},
         **{"power_of_two": power_of_two, "nearest_integer": nearest, "square_root_float": sqrt},
-        **{"exponential_float": exp, "logarithm_float": log},
+        **{"logarithm_float": log, "arctangent_float": atan},
     }
-    constants = {n: getattr(dd, n) for n in ("LN2_HIGH", "LN2_MIDDLE", "LN2_LOW")}
-    for name in DOUBLE_DOUBLE:
-        # The same code as the Python function, with fma, where and the quotient of the hardware.
-        function = FunctionType(getattr(dd, name).__code__, {**names, **constants}, name)
-        names[name] = njit(error_model="numpy", forceinline=True)(function)
+    for module, functions in ((dd, ARITHMETIC), (ddf, FUNCTIONS)):
+        constants = {n: v for n, v in vars(module).items() if n.isupper()}
+        for name in functions:
+            # The same code as the Python function, with fma, where and quotient of the hardware.
+            function = FunctionType(getattr(module, name).__code__, {**names, **constants}, name)
+            names[name] = njit(error_model="numpy", forceinline=module is dd)(function)
     return names
 
 
-DOUBLE_DOUBLE = (
+ARITHMETIC = (
     *("two_sum", "quick_two_sum", "two_product", "settle", "add", "add_float", "multiply"),
-    *("multiply_float", "square", "divide", "square_root", "scale", "exponential", "logarithm"),
+    *("multiply_float", "square", "divide", "square_root", "scale"),
+)
+FUNCTIONS = (  # each after those it calls
+    *("exponential", "logarithm", "sine_and_cosine", "sine", "cosine", "arctangent"),
+    *("gamma_function", "zeta_function"),
 )

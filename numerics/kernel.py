@@ -29,7 +29,7 @@ SENTINELS = 8
 # Modules that decide what is compiled: a change in any of them changes every key.
 _GENERATOR = (
     *("schedule", "arithmetic", "emit", "emit_iterations", "emit_double_double"),
-    *("double_double", "intrinsics", "compile"),
+    *("double_double", "double_double_functions", "intrinsics", "compile"),
 )
 
 

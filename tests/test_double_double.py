@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from kernel_programs import effective_ridge
 
 from numerics import double_double as dd
+from numerics import double_double_functions as functions
 from numerics.compile import fast_math_lines, optimised_module
 from numerics.emit import emit
 from numerics.kernel import compile_program
@@ -83,14 +84,53 @@ def test_exponential_and_logarithm(x, t):
     with mpmath.workprec(1400):
         a = dd.quick_two_sum(x, x * t * 2.0**-54)
         exact = mpmath.exp(mpmath.mpf(a[0]) + mpmath.mpf(a[1]))
-        high, low = dd.exponential(*a)
+        high, low = functions.exponential(*a)
         error = abs((mpmath.mpf(high) + mpmath.mpf(low)) / exact - 1)
         assert error <= 1.5e-31 * max(1.0, abs(x))
         if high > 0:
             exact = mpmath.log(mpmath.mpf(high) + mpmath.mpf(low))
-            result = dd.logarithm(high, low)
+            result = functions.logarithm(high, low)
             error = abs(mpmath.mpf(result[0]) + mpmath.mpf(result[1]) - exact)
             assert error <= 1e-30 * abs(exact)
+
+
+BOXES = {
+    "sin": (functions.sine, (-900.0, 900.0), 1e-31),
+    "cos": (functions.cosine, (-900.0, 900.0), 1e-31),
+    "atan": (functions.arctangent, (-50.0, 50.0), 1e-31),
+    "zeta": (functions.zeta_function, (0.02, 40.0), 2e-30),
+    "gamma": (functions.gamma_function, (0.02, 60.0), 1e-29),
+}
+
+
+@pytest.mark.parametrize("name", BOXES)
+def test_functions_against_mpmath(name):
+    function, (low, high), bound = BOXES[name]
+    rng = np.random.default_rng(8)
+    b = Builder(("x",))
+    kernel = compile_program(b.program({name: b.op(name, b.argument("x"))}), "double-double")
+    x = rng.uniform(low, high, 60)
+    x[:2] = (math.pi, math.pi / 2) if low < 0 else (1.5, 0.05)
+    tail = x * rng.uniform(-1, 1, 60) * 2.0**-54
+    highs, lows = kernel(x, tail)
+    for point, lower, h, t in zip(x, tail, highs, lows, strict=True):
+        with mpmath.workprec(400):
+            exact = getattr(mpmath, name)(mpmath.mpf(point) + mpmath.mpf(lower))
+            error = abs((mpmath.mpf(h) + mpmath.mpf(t)) / exact - 1)
+        assert error < bound, (point, float(error))
+    assert function(x[7], tail[7]) == (highs[7], lows[7])
+
+
+def test_special_values_of_functions():
+    assert functions.arctangent(math.inf, 0.0)[0] == math.pi / 2
+    assert functions.arctangent(-math.inf, 0.0)[0] == -math.pi / 2
+    assert functions.zeta_function(1.0, 0.0)[0] == math.inf
+    assert functions.gamma_function(171.7, 0.0)[0] == math.inf
+    assert functions.gamma_function(5.0, 0.0)[0] == 24.0
+    refused = [functions.sine(1e7, 0.0), functions.cosine(math.inf, 0.0)]
+    refused += [functions.gamma_function(-0.5, 0.0), functions.zeta_function(-1.0, 0.0)]
+    refused += [functions.zeta_function(math.nan, 0.0), functions.arctangent(math.nan, 0.0)]
+    assert all(math.isnan(high) for high, _ in refused)
 
 
 def test_special_values():
@@ -103,17 +143,17 @@ def test_special_values():
     assert dd.multiply(1e200, 1e183, 1e200, 0.0) == (inf, 0.0)
     assert dd.square_root(0.0, 0.0) == (0.0, 0.0)
     assert dd.square_root(inf, 0.0) == (inf, 0.0)
-    assert dd.exponential(inf, 0.0) == (inf, 0.0)
-    assert dd.exponential(-inf, 0.0) == (0.0, 0.0)
-    assert dd.logarithm(0.0, 0.0) == (-inf, 0.0)
-    assert dd.logarithm(inf, 0.0) == (inf, 0.0)
+    assert functions.exponential(inf, 0.0) == (inf, 0.0)
+    assert functions.exponential(-inf, 0.0) == (0.0, 0.0)
+    assert functions.logarithm(0.0, 0.0) == (-inf, 0.0)
+    assert functions.logarithm(inf, 0.0) == (inf, 0.0)
     for high, low in (
         dd.add(inf, 0.0, -inf, 0.0),
         dd.multiply(0.0, 0.0, inf, 0.0),
         dd.divide(0.0, 0.0, 0.0, 0.0),
         dd.square_root(-1.0, 0.0),
-        dd.exponential(nan, 0.0),
-        dd.logarithm(-1.0, 0.0),
+        functions.exponential(nan, 0.0),
+        functions.logarithm(-1.0, 0.0),
     ):
         assert math.isnan(high) and low == 0.0
 

@@ -287,6 +287,27 @@ def test_loops_become_vector_instructions():
     assert packed >= 12 and text.count("sqrtpd") >= 3
 
 
+@pytest.mark.parametrize("precision", BOX)
+def test_infinite_arguments_take_their_limits(precision):
+    kernel = compile_program(marchenko_pastur(), precision)
+    assert np.asarray(kernel(np.inf, 0.25)).ravel()[0] == 0.8
+    assert kernel.unconverged_count() == 0
+
+
+def test_labelled_and_lazy_arrays():
+    xarray = pytest.importorskip("xarray")
+    dask = pytest.importorskip("dask.array")
+    kernel = compile_program(marchenko_pastur())
+    kappa = xarray.DataArray(np.linspace(0.5, 2, 30), dims="kappa")
+    u = xarray.DataArray(np.linspace(0.1, 3, 40), dims="u")
+    expected = kernel(kappa.values[:, None], u.values)
+    for result in (kernel(kappa, u), xarray.apply_ufunc(kernel, kappa, u)):
+        assert result.dims == ("kappa", "u") and np.array_equal(result.values, expected)
+    lazy = kernel(dask.from_array(kappa.values[:, None], chunks=7), dask.from_array(u.values))
+    assert isinstance(lazy, dask.Array)
+    assert np.array_equal(lazy.compute(scheduler="threads", num_workers=2), expected)
+
+
 def test_kernel_is_a_record():
     program = marchenko_pastur()
     kernel = compile_program(program)
