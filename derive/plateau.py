@@ -149,7 +149,7 @@ def inverse_ridge(law: SourceCapacity, shifted: sp.Symbol) -> PowerSum:
     lead, *rest = [t for t in full.terms if t.exponent != 0]
     # One positive letter for (pi/nu)/sin(pi/nu) keeps powers of powers together.
     factor = law.spectrum_scale ** (1 / law.nu)
-    if sp.gammasimp(lead.coefficient / factor - sp.pi / law.nu / sp.sin(sp.pi / law.nu)) != 0:
+    if sp.simplify(_reflected(lead.coefficient, law) / factor / _unpacked(_PACKING, law)) != 1:
         raise ConditionError(
             "inverse_ridge",
             f"the leading coefficient is {lead.coefficient}",
@@ -342,8 +342,10 @@ def _returned(total: PowerSum, back: dict[Any, Any]) -> PowerSum:
 
 
 def _reflected(coefficient: Expression, law: SourceCapacity) -> Expression:
-    """Cancel the packing constant against its Gamma functions by reflection."""
-    return sp.gammasimp(sp.powsimp(_unpacked(coefficient, law)))
+    """Apply ``Gamma(1 - 1/nu) Gamma(1/nu) = pi/sin(pi/nu)``, for symbols and numbers alike."""
+    reduced = sp.expand_func(sp.powsimp(_unpacked(coefficient, law)))
+    other = sp.pi / sp.sin(sp.pi / law.nu) / sp.gamma(1 / law.nu)
+    return sp.simplify(reduced.subs(sp.gamma(1 - 1 / law.nu), other))
 
 
 def _witness(law: SourceCapacity) -> dict[Expression, Expression]:

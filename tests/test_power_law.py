@@ -164,6 +164,43 @@ def test_plateaus_against_exact_sums(plateau, source, terms, resources):
     assert proof.passed, proof.sentence
 
 
+@pytest.mark.parametrize("capacity", [R(6, 5), R(3, 2), R(9, 5), R(2), R(5, 2), R(3)])
+@pytest.mark.parametrize("plateau", [width_plateau, context_plateau])
+def test_numbers_and_symbols_give_the_same_law(plateau, capacity):
+    values = {**VALUES, nu: capacity}
+    symbolic = plateau(LAW, n).series(values, 2)
+    numeric = plateau(LAW.subs({nu: capacity, beta: R(4, 5)}), n).series({}, 2)
+    for first, second in zip(symbolic.terms, numeric.terms, strict=True):
+        assert first.subs(values).exponent == second.exponent
+        assert close(first.coefficient.subs(values), second.coefficient, values)
+
+
+@pytest.mark.parametrize(
+    ("plateau", "source", "leading", "percent"),
+    [
+        (context_plateau, R(4, 5), -0.4, 0.05),
+        (context_plateau, R(7, 5), -1.6, 0.05),
+        (width_plateau, R(2, 5), -0.5, 0.05),
+        (width_plateau, R(4, 5), -19, 0.5),
+    ],
+)
+def test_published_distance_from_the_leading_term(plateau, source, leading, percent):
+    """Deviation of the plateau at 256 from its leading term, in percent, as tabulated."""
+    law = plateau(SourceCapacity(R(3, 2), source), n)
+    series = law.series({}, 2)
+    ratio = law.exact(mpmath.mpf(256), {}, 15) / mpmath.mpf(
+        sp.N(series.leading.expression(sp.Integer(256)), 20)
+    )
+    assert abs(100 * (ratio - 1) - leading) < percent
+
+
+def test_two_uniform_terms_of_the_width_plateau_are_good_to_1e_5():
+    law = width_plateau(SourceCapacity(R(3, 2), R(4, 5)), n)
+    series = law.series({}, 2)
+    two = sp.N(series.expression.subs(series.variable, R(513, 2)), 20)
+    assert abs(law.exact(mpmath.mpf(256), {}, 15) / mpmath.mpf(two) - 1) < 1e-5
+
+
 def test_width_plateau_is_the_uniform_form_with_its_saturation():
     law = width_plateau(LAW, n)
     series = law.series(VALUES, 2)
