@@ -22,12 +22,12 @@ from sympy import Expr, Poly, Symbol, symbols
 from sympy.core.relational import Relational
 
 from derive.errors import ArgumentsError, BranchError, ConditionError, DomainError
+from derive.exact_input import exact
 from derive.expansion import expansion
 from derive.free_cumulants import free_cumulants_from_moments
 from derive.polynomial_ring import (
     Exact,
     PolynomialRing,
-    exact_number,
     irreducible_factors,
 )
 from numerics.algebraic_branch import AlgebraicBranch, branch_from_infinity
@@ -169,7 +169,7 @@ class AlgebraicLaw:
                 f"its parameters are {', '.join(named) or 'none'}",
                 "law.specialize() with these names only",
             )
-        point = {named[name]: exact_number(value, call) for name, value in values.items()}
+        point = {named[name]: exact(value, call) for name, value in values.items()}
         kept = kept_conditions(call, [c.subs(point) for c in self.conditions])
 
         def moments_at(count: int, inner: Mapping[Symbol, Expr]) -> list[Expr]:
@@ -254,7 +254,7 @@ def law_from_equation(
     [1, c + 1, c**2 + 3*c + 1]
     """
     call = "law_from_equation(equation, moments=...)"
-    known = [exact_number(v, call) for v in moments]
+    known = [exact(v, call) for v in moments]
 
     def moments_at(count: int, point: Mapping[Symbol, Expr]) -> list[Expr]:
         return [v.subs(point) for v in known[:count]]
@@ -356,7 +356,8 @@ def _factors_with_m(equation: Expr) -> tuple[Expr, ...]:
 
 def _generic_values() -> list[Expr]:
     """Rationals between 0 and 1 without a simple relation between them."""
-    return [sympy.Rational(p, q) for p, q in ((7, 23), (11, 37), (5, 13), (17, 41), (3, 29), (19, 67))]
+    pairs = ((7, 23), (11, 37), (5, 13), (17, 41), (3, 29), (19, 67), (23, 71), (29, 83))
+    return [sympy.Rational(p, q) for p, q in pairs]
 
 
 @lru_cache(maxsize=256)
@@ -403,13 +404,15 @@ def _balls(number_field: Any) -> Callable[[Any], arb]:
     return ball
 
 
+@lru_cache(maxsize=128)
 def coefficients_in_z(polynomial: Expr) -> tuple[fmpz_poly, ...]:
     """Return the coefficients of P by powers of m, as polynomials in z; numbers only."""
     ring = PolynomialRing((m, z))
     table: dict[int, dict[int, int]] = {}
     for (i, j), c in ring.numerator(polynomial).to_dict().items():
         table.setdefault(i, {})[j] = int(c)
-    return tuple(
-        fmpz_poly([table[i].get(j, 0) for j in range(max(table[i]) + 1)]) if i in table else fmpz_poly()
-        for i in range(max(table) + 1)
-    )
+    rows = []
+    for i in range(max(table) + 1):
+        row = table.get(i, {})
+        rows.append(fmpz_poly([row.get(j, 0) for j in range(max(row, default=-1) + 1)]))
+    return tuple(rows)

@@ -105,7 +105,7 @@ def _real_roots_at(coefficients: tuple[int, ...], bits: int) -> list[arb]:
 
 
 def real_roots(polynomial: fmpz_poly) -> list[arb]:
-    """Return the real roots of a squarefree integer polynomial, increasing, as proved balls."""
+    """Return the distinct real roots of an integer polynomial, increasing, as proved balls."""
     if polynomial.degree() < 1:
         return []
     # FLINT returns a real root with an imaginary part that is exactly zero

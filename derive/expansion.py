@@ -90,7 +90,7 @@ class Expansion:
         return u[:count]
 
     def blow_up(self) -> tuple[list[Series], Any, Series]:
-        """Return B, v(0) and T with u = T + w^e v and B(v, w) = Q/w^(2e), a simple root at w = 0."""
+        """Return B, v(0), T with u = T + w^e v and B(v, w) = Q/w^(2e), a simple root at w = 0."""
         e = self.separation()
         if e is None:
             raise ValueError("the expansion does not single out a root")

@@ -22,13 +22,14 @@ from derive.algebraic_law import (
     z,
 )
 from derive.errors import ConditionError
+from derive.exact_input import exact
 from derive.free_cumulants import (
     free_cumulants_from_moments,
     moments_from_free_cumulants,
     moments_from_s_coefficients,
     s_coefficients_from_moments,
 )
-from derive.polynomial_ring import Exact, PolynomialRing, exact_number
+from derive.polynomial_ring import Exact, PolynomialRing
 
 _y = sympy.Dummy("y")
 _t = sympy.Dummy("t")
@@ -228,7 +229,7 @@ def free_compression(law: AlgebraicLaw, share: Exact) -> AlgebraicLaw:
     m**2*z**2 - 3*m**2*z + 2*m**2 - 1
     """
     call = f"free_compression(law, share={share})"
-    alpha = exact_number(share, call)
+    alpha = exact(share, call)
     more = (sympy.Gt(alpha, 0), sympy.Le(alpha, 1))
     conditions = _conditions(call, law, more=more)
     # alpha z_corner: the argument of the law is z - (1 - alpha)/(alpha m)
@@ -277,7 +278,7 @@ def free_power(law: AlgebraicLaw, times: Exact) -> AlgebraicLaw:
     [0, d, 0, 2*d**2 - d]
     """
     call = f"free_power(law, times={times})"
-    copies = exact_number(times, call)
+    copies = exact(times, call)
     conditions = _conditions(call, law, more=(sympy.Ge(copies, 1),))
     relation = put_in_equation(law, m, z / copies + (1 / copies - 1) / m)
 
@@ -321,7 +322,7 @@ def correlated_wishart(population: AlgebraicLaw, ratio: Exact) -> AlgebraicLaw:
     [5/2, 93/8]
     """
     call = f"correlated_wishart(population, ratio={ratio})"
-    c = exact_number(ratio, call)
+    c = exact(ratio, call)
     conditions = _conditions(call, population, more=(sympy.Gt(c, 0),))
     shrink = 1 - c - c * z * m
     relation = put_in_equation(population, shrink * m, z / shrink)
@@ -342,6 +343,3 @@ def put_in_equation(law: AlgebraicLaw, value: Expr, place: Expr) -> Expr:
     return ring.write(
         ring.substituted(polynomial, {m: ring.fraction(value), z: ring.fraction(place)})
     )
-
-
-

@@ -14,7 +14,8 @@ from sympy import Expr
 
 from derive.algebraic_law import AlgebraicLaw, kept_conditions, law_from_equation, m, z
 from derive.errors import DomainError
-from derive.polynomial_ring import Exact, exact_number
+from derive.exact_input import exact
+from derive.polynomial_ring import Exact
 
 
 def marchenko_pastur(c: Exact, variance: Exact = 1) -> AlgebraicLaw:
@@ -54,7 +55,7 @@ def marchenko_pastur(c: Exact, variance: Exact = 1) -> AlgebraicLaw:
     [1, c + 1, c**2 + 3*c + 1]
     """
     call = f"marchenko_pastur(c={c}, variance={variance})"
-    ratio, s = exact_number(c, call), exact_number(variance, call)
+    ratio, s = exact(c, call), exact(variance, call)
     conditions = kept_conditions(call, (sympy.Gt(ratio, 0), sympy.Gt(s, 0)))
     equation = 1 / m + z - s / (1 + ratio * s * m)
     return law_from_equation(equation, nonnegative=True, conditions=conditions)
@@ -89,7 +90,7 @@ def inverse_marchenko_pastur(c: Exact) -> AlgebraicLaw:
     [-1/(c - 1)]
     """
     call = f"inverse_marchenko_pastur(c={c})"
-    ratio = exact_number(c, call)
+    ratio = exact(c, call)
     conditions = kept_conditions(call, (sympy.Gt(ratio, 0), sympy.Lt(ratio, 1)))
     s = 1 + z * m
     equation = ratio * z * s**2 - (1 + (ratio - 1) * z) * s + 1
@@ -131,7 +132,7 @@ def semicircle(variance: Exact = 1, mean: Exact = 0) -> AlgebraicLaw:
     [3, 37/4]
     """
     call = f"semicircle(variance={variance}, mean={mean})"
-    s, a = exact_number(variance, call), exact_number(mean, call)
+    s, a = exact(variance, call), exact(mean, call)
     conditions = kept_conditions(call, (sympy.Gt(s, 0),))
     return law_from_equation(s * m**2 + (z - a) * m + 1, conditions=conditions)
 
@@ -161,7 +162,7 @@ def atoms(weights: Mapping[Exact, Exact]) -> AlgebraicLaw:
     [5/2, 17/2]
     """
     call = f"atoms({{{', '.join(f'{x}: {p}' for x, p in weights.items())}}})"
-    pairs = [(exact_number(x, call), exact_number(p, call)) for x, p in weights.items()]
+    pairs = [(exact(x, call), exact(p, call)) for x, p in weights.items()]
     total = sympy.simplify(sum((p for _, p in pairs), sympy.Integer(0)) - 1)
     if total != 0:
         raise DomainError(
@@ -216,7 +217,7 @@ def kesten_mckay(d: Exact) -> AlgebraicLaw:
     [0, 3, 0, 15]
     """
     call = f"kesten_mckay(d={d})"
-    degree = exact_number(d, call)
+    degree = exact(d, call)
     conditions = kept_conditions(call, (sympy.Ge(degree, 2),))
     # the cavity field g = 1/(z - (d-1) g) and G = 1/(z - d g), G = -m
     equation = (degree**2 - z**2) * m**2 + (degree - 2) * z * m + degree - 1
@@ -298,7 +299,7 @@ def fisher(c1: Exact, c2: Exact) -> AlgebraicLaw:
     [-1/(c2 - 1)]
     """
     call = f"fisher(c1={c1}, c2={c2})"
-    first, second = exact_number(c1, call), exact_number(c2, call)
+    first, second = exact(c1, call), exact(c2, call)
     conditions = kept_conditions(
         call, (sympy.Gt(first, 0), sympy.Gt(second, 0), sympy.Lt(second, 1))
     )
@@ -339,7 +340,7 @@ def wachter(c1: Exact, c2: Exact) -> AlgebraicLaw:
     [2/5]
     """
     call = f"wachter(c1={c1}, c2={c2})"
-    first, second = exact_number(c1, call), exact_number(c2, call)
+    first, second = exact(c1, call), exact(c2, call)
     conditions = kept_conditions(
         call, (sympy.Gt(first, 0), sympy.Gt(second, 0), sympy.Lt(second, 1))
     )

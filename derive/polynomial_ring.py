@@ -3,64 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache, reduce
 from math import lcm
-from numbers import Integral
 
 import sympy
 from flint import Ordering, fmpz, fmpz_mpoly, fmpz_mpoly_ctx
-from sympy import Expr, Poly, Rational, Symbol
+from sympy import Expr, Poly, Symbol
 
 from derive.errors import ArgumentsError
 
-Exact = int | str | Fraction | Decimal | Expr
-
-
-def exact_number(value: Exact, call: str) -> Expr:
-    """Return the exact SymPy value of an integer, fraction, decimal string or expression.
-
-    Parameters
-    ----------
-    value : int, str, Fraction, Decimal or sympy.Expr
-        Binary floats are refused, since 0.1 is not one tenth.
-    call : str
-        The call to name in the error.
-
-    Returns
-    -------
-    sympy.Expr
-
-    Raises
-    ------
-    ArgumentsError
-        The value is a float, or holds one, or is not a number.
-
-    Examples
-    --------
-    >>> exact_number("0.5", "f")
-    1/2
-    """
-    if isinstance(value, Expr) and not value.atoms(sympy.Float):
-        return value
-    if isinstance(value, Integral) and not isinstance(value, bool):
-        return sympy.Integer(int(value))
-    if isinstance(value, Fraction):
-        return Rational(value.numerator, value.denominator)
-    if isinstance(value, str | Decimal):
-        try:
-            ratio = Fraction(value)
-        except (ValueError, OverflowError, ZeroDivisionError):
-            pass
-        else:
-            return Rational(ratio.numerator, ratio.denominator)
-    raise ArgumentsError(
-        call,
-        f"{value!r} is not an exact number",
-        "the symbolic layer holds no floating-point numbers: a float is not the decimal it prints",
-        'write an int, a Fraction, a sympy.Rational or a string such as "0.1"',
-    )
+#: What is accepted as an exact number or parameter; a float counts as the decimal it prints.
+Exact = int | float | str | Fraction | Expr
 
 
 @dataclass(frozen=True)
@@ -144,7 +98,10 @@ class PolynomialRing:
         """Return the numerator of a polynomial with ratios put in for some of its symbols."""
         degrees = polynomial.degrees()
         powers = {
-            self.place(s): (_powers(top, degrees[self.place(s)]), _powers(low, degrees[self.place(s)]))
+            self.place(s): (
+                _powers(top, degrees[self.place(s)]),
+                _powers(low, degrees[self.place(s)]),
+            )
             for s, (top, low) in values.items()
         }
         total = self.context.constant(0)
@@ -165,19 +122,6 @@ class PolynomialRing:
     def resultant(self, p: fmpz_mpoly, q: fmpz_mpoly, symbol: Symbol) -> fmpz_mpoly:
         """Return Res(p, q) with respect to a symbol: zero where both vanish together."""
         return p.resultant(q, f"x{self.place(symbol)}")
-
-    def discriminant(self, p: fmpz_mpoly, symbol: Symbol) -> fmpz_mpoly:
-        """Return the discriminant of p in a symbol."""
-        return p.discriminant(f"x{self.place(symbol)}")
-
-    def rows(self, p: fmpz_mpoly, first: Symbol, second: Symbol) -> dict[tuple[int, int], fmpz_mpoly]:
-        """Return the coefficients of p as a polynomial in two of the symbols."""
-        i, j = self.place(first), self.place(second)
-        table: dict[tuple[int, int], dict] = {}
-        for exponents, coefficient in p.to_dict().items():
-            rest = tuple(0 if k in (i, j) else e for k, e in enumerate(exponents))
-            table.setdefault((exponents[i], exponents[j]), {})[rest] = coefficient
-        return {key: self.context.from_dict(terms) for key, terms in table.items()}
 
     def with_sign(self, p: fmpz_mpoly) -> fmpz_mpoly:
         """Return the primitive polynomial with positive leading coefficient."""

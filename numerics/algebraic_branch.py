@@ -20,9 +20,10 @@ from flint import acb, acb_poly, arb, ctx, fmpz_poly
 
 from numerics.errors import BranchError
 
-#: A step shorter than this share of the distance left means two roots that touch.
-_SMALLEST_STEP = 2.0**-60
-_MOST_STEPS = 20_000
+#: A step shorter than this share of the path means two roots that touch; well above one ulp of 1,
+#: so that a step always moves.
+FINEST_STEP = 2.0**-45
+_MOST_STEPS = 5_000
 
 
 def _midpoint(ball: acb) -> acb:
@@ -46,7 +47,9 @@ class Enclosure:
     root: acb
 
 
-def newton_enclosure(polynomial: acb_poly, guess: acb, covering: acb | None = None) -> Enclosure | None:
+def newton_enclosure(
+    polynomial: acb_poly, guess: acb, covering: acb | None = None
+) -> Enclosure | None:
     """Return a box proved to hold exactly one root of every polynomial in a ball of polynomials.
 
     Interval Newton: ``N = m0 - p(m0)/p'(M)`` inside the interior of M proves existence and
@@ -180,7 +183,7 @@ class AlgebraicBranch:
         sharp = self._refined(self.start, found.root)
         return sharp if sharp is not None and found.region.contains(sharp) else None
 
-    def moved(self, end: acb, bits: int = 64) -> AlgebraicBranch:
+    def moved(self, end: acb, bits: int = 64, finest: float = FINEST_STEP) -> AlgebraicBranch:
         """Return the same branch anchored at another point, carried along the straight segment.
 
         Parameters
@@ -189,6 +192,8 @@ class AlgebraicBranch:
             Exact end point of the segment.
         bits : int
             Working precision of the walk.
+        finest : float
+            The share of the segment below which a step is given up.
 
         Returns
         -------
@@ -201,9 +206,9 @@ class AlgebraicBranch:
             Two roots meet on the segment, or too near it for the precision.
         """
         with ctx.workprec(bits):
-            return self._walk(end)
+            return self._walk(end, finest)
 
-    def _walk(self, end: acb) -> AlgebraicBranch:
+    def _walk(self, end: acb, finest: float = FINEST_STEP) -> AlgebraicBranch:
         here = self.start
         root = self._anchored()
         if root is None:
@@ -213,7 +218,7 @@ class AlgebraicBranch:
             if done >= 1.0:
                 return AlgebraicBranch(self.coefficients, end, root)
             share = min(share, 1.0 - done)
-            if share < _SMALLEST_STEP:
+            if share < finest:
                 break
             last = done + share >= 1.0
             there = end if last else _midpoint(self.start + (end - self.start) * (done + share))
