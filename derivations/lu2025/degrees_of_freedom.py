@@ -167,3 +167,48 @@ def degrees_of_freedom(page):
         limit=LIMIT,
         symbol="t",
     )
+
+
+def expanded(
+    page,
+    quantity: AlgebraicQuantity,
+    at: Mapping[Any, Any],
+    words: str,
+    *,
+    point: Any = 0,
+    terms: int = 1,
+) -> tuple[Any, Any]:
+    """Write the first terms of an expansion on the page, and the first term left out.
+
+    Parameters
+    ----------
+    page : Draft
+        Where the two steps go.
+    quantity : AlgebraicQuantity
+        From :func:`curve` or :func:`derivations.lu2025.ridgeless.ridgeless_curve`.
+    at : mapping
+        An exact point of the phase; it selects the physical root and nothing else.
+    words : str
+        What is expanded, and where.
+    point : Expr
+        0 or oo.
+    terms : int
+        How many are kept.
+
+    Returns
+    -------
+    tuple of Expr
+        The sum of the terms kept, and the next term.
+    """
+    series = quantity.expansion(at, terms, point)
+    kept = page.derive("expand", quantity.expression, lambda _: series.expression, words)
+    following = series.next
+    if following is None:
+        return kept, sp.S.Zero
+    left_out = page.derive(
+        "next order",
+        quantity.expression,
+        lambda _: following.expression(quantity.variable),
+        f"first term left out: {words}",
+    )
+    return kept, left_out

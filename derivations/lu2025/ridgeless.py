@@ -2,6 +2,7 @@ r"""Vanishing ridge: closed forms below and above the interpolation threshold, a
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import sympy as sp
@@ -37,6 +38,7 @@ from derivations.lu2025.notation import (
     xi,
     z,
 )
+from derive.asymptotics import AlgebraicQuantity
 from derive.fixed_point import Branch
 from derive.registry import derivation
 from numerics.functions import ResolventTrace
@@ -117,6 +119,34 @@ ICL_STABLE = sp.Piecewise(
         True,
     ),
 )
+
+
+def ridgeless_curve(
+    expression: Any, side: str, variable: sp.Symbol, given: Mapping[Any, Any] | None = None
+) -> AlgebraicQuantity:
+    """Return a ridgeless error on one side of the threshold as an algebraic quantity.
+
+    Parameters
+    ----------
+    expression : Expr
+        In t and the parameters, e.g. an entry of ``ICL_SIDE``.
+    side : {"above", "below"}
+        Of the interpolation threshold tau = 1.
+    variable : Symbol
+        What goes to a limit.
+    given : mapping, optional
+        Substituted in order.
+
+    Returns
+    -------
+    AlgebraicQuantity
+        With the relation P_T(t) = 0 and the region of its smaller root.
+    """
+    top = SIDES[side][0]
+    parts = [sp.sympify(expression), threshold_polynomial(top), sp.Lt(t, top), sp.Lt(t, kappa)]
+    for symbol, value in (given or {}).items():
+        parts = [part.subs(symbol, value) for part in parts]
+    return AlgebraicQuantity(parts[0], variable, t, parts[1], tuple(parts[2:]))
 
 
 def zero_ridge(expression: Any, side: str) -> Any:
@@ -425,5 +455,7 @@ __all__ = [
     "icl_error_ridgeless",
     "idg_error_ridgeless",
     "m",
+    "ridgeless_curve",
+    "ridgeless_root",
     "zero_ridge",
 ]
