@@ -3,6 +3,7 @@ r"""Vanishing ridge: closed forms below and above the interpolation threshold, a
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import sympy as sp
@@ -416,8 +417,7 @@ def icl_error_ridgeless(page):
 
 
 @icl_error_ridgeless.simulate
-@idg_error_ridgeless.simulate
-def simulate_ridgeless(
+def simulate_icl_error_ridgeless(
     *,
     size: int = 64,
     seeds: int = 8,
@@ -426,16 +426,21 @@ def simulate_ridgeless(
     alpha: float,
     kappa: float,
     rho: float,
-    **options,
+    **ensemble: Any,
 ) -> SimulationResult:
-    """Pretrain linear attention with the ridge that is zero but for rounding; both exact errors."""
-    return in_context_errors(
-        size, tau, alpha, kappa, rho, VANISHING_RIDGE, seeds=seeds, seed=seed, **options
+    """Pretrain linear attention without ridge (least squares of least norm); error on new tasks."""
+    result = in_context_errors(
+        size, tau, alpha, kappa, rho, 0.0, seeds=seeds, seed=seed, **ensemble
     )
+    ratios = {name: value for name, value in result.parameters.items() if name != "lam"}
+    return replace(result, parameters=ratios).of("icl")
 
 
-# Small against every scale of the problem, large against rounding in the normal equations.
-VANISHING_RIDGE = 1e-9
+@idg_error_ridgeless.simulate
+def simulate_idg_error_ridgeless(**parameters: Any) -> SimulationResult:
+    """Pretrain linear attention without ridge; exact error on the pretraining tasks."""
+    return simulate_icl_error_ridgeless(**parameters).of("idg")
+
 
 __all__ = [
     "ABOVE",
@@ -450,7 +455,6 @@ __all__ = [
     "RIDGELESS",
     "RIDGELESS_NAMES",
     "SQUARE",
-    "VANISHING_RIDGE",
     "ZERO_RIDGE",
     "icl_error_ridgeless",
     "idg_error_ridgeless",
