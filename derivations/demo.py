@@ -13,14 +13,14 @@ from pathlib import Path
 
 import numpy as np
 from rich.console import Console
-from rich.progress import track
+from rich.progress import Progress, track
 from rich.table import Table
 
 import derivations
 from derivations.shell.checking import judged_mutants
 from derive.derivation import Derivation
 from derive.verdict import Verdict
-from numerics.files import write_whole
+from numerics.files import whole_file, write_whole
 
 MAIN = ("lu2025.icl_error", "lu2025.idg_error")
 QUANTITY = {"lu2025.icl_error": "icl", "lu2025.idg_error": "idg"}
@@ -153,11 +153,9 @@ def bulk_evaluation(out: Path) -> Path:
             f"{id}: compiled or loaded in {compiled:.2f} s; "
             f"1,000,000 points, each with a root, in {seconds:.3f} s"
         )
-        console.print(f"   certified {ball}\n   float64   {ours!r}")
+        console.print(f"   certified {ball.digits()}\n   float64   {ours!r}")
         if not np.isfinite(columns[id.rpartition(".")[2]]).all():
             raise DemoError(f"{id}: a value is not finite")
-    from numerics.files import whole_file
-
     target = out / "errors.npz"
     with whole_file(target, overwrite=True) as file:
         np.savez(file, allow_pickle=False, **axes, **{k: np.array(v) for k, v in rest.items()},
@@ -192,8 +190,6 @@ def picture(out: Path) -> list[Path]:
 
     console.rule("5. draw")
     card = find_figure("lu2025.double_descent")
-    from rich.progress import Progress
-
     with Progress(console=console, transient=True) as bar:
         task = bar.add_task("simulating the points", total=None)
         drawn = card.load()(

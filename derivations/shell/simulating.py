@@ -13,7 +13,7 @@ from derivations.shell.ranges import parse_arguments, parse_range
 from derivations.shell.terminal import find, note, progress, say
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from derive.derivation import Derivation
     from numerics.simulation import SimulationResult
@@ -56,23 +56,7 @@ def simulate(
                 f"{command} --{name} {float(values[0]):g}",
             )
         parameters[name] = float(values)
-    simulator = derivation.simulator
-    known = list(inspect.signature(simulator).parameters.values())
-    wanted = [p.name for p in known if p.default is p.empty and p.kind is p.KEYWORD_ONLY]
-    missing = [w for w in wanted if w not in parameters]
-    unknown = (
-        []
-        if any(p.kind is p.VAR_KEYWORD for p in known)
-        else [n for n in parameters if n not in {p.name for p in known}]
-    )
-    if missing or unknown:
-        words = [f"missing --{m}" for m in missing] + [f"unknown --{u}" for u in unknown]
-        raise ArgumentsError(
-            command,
-            ", ".join(words),
-            f"the parameters are {', '.join(wanted)}",
-            f"{command} " + " ".join(f"--{w} {parameters.get(w, 0.5):g}" for w in wanted),
-        )
+    check_parameters(command, derivation, parameters)
     sizes = [int(s) for s in parse_range("size", size).values.reshape(-1)]
     results = []
     with progress(f"{id}, {seeds} seeds a size", len(sizes)) as advance:
@@ -89,22 +73,37 @@ def simulate(
         note(f"wrote {output}")
 
 
-def against_theory(derivation: Derivation, results: Sequence[SimulationResult]) -> Any:
-    """Compare with the main result in the limit, or return None where that cannot be done.
+def check_parameters(command: str, derivation: Derivation, parameters: Mapping[str, float]) -> None:
+    """Raise if a parameter of the simulation is missing or unknown."""
+    from numerics.errors import ArgumentsError
 
-    The simulated quantity is the one whose name begins the name of the result: ``icl`` of
-    ``icl_error``.
-    """
+    known = inspect.signature(derivation.simulator).parameters.values()
+    named = [p for p in known if p.kind is p.KEYWORD_ONLY and p.name not in ("seeds", "seed")]
+    wanted = [p.name for p in named if p.default is p.empty]
+    if not named:  # all keywords are handed on: those of the result
+        wanted = list(derivation.result.args)
+    missing = [w for w in wanted if w not in parameters]
+    unknown = [p for p in parameters if p not in wanted and p not in {n.name for n in named}]
+    if missing or unknown:
+        words = [f"missing --{m}" for m in missing] + [f"unknown --{u}" for u in unknown]
+        raise ArgumentsError(
+            command,
+            ", ".join(words),
+            f"the parameters are {', '.join(wanted)}",
+            f"{command} " + " ".join(f"--{w} {parameters.get(w, 0.5):g}" for w in wanted),
+        )
+
+
+def against_theory(derivation: Derivation, results: Sequence[SimulationResult]) -> Any:
+    """Compare with the main result in the limit, or return None where that cannot be done."""
     from numerics.extrapolation import compare
 
     if len(results) < 2 or not derivation.results or any(r.seeds < 2 for r in results):
         return None
     formula = derivation.result
-    name = list(derivation.results)[-1]
-    fitting = [q for q in results[0].quantities if name == q or name.startswith(q + "_")]
-    if not fitting or set(results[0].parameters) != set(formula.args):
+    if set(results[0].parameters) != set(formula.args):
         return None
-    return compare(lambda **point: float(formula(**point)), results, quantity=fitting[0])
+    return compare(lambda **point: float(formula(**point)), results, quantity=results[0].quantity)
 
 
 def write_seeds(output: Path, results: Sequence[SimulationResult], force: bool) -> None:
