@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from numerics.errors import ArgumentsError, DeriveError, DomainError
+from derive.evaluator import Evaluator, check_names
+from numerics.errors import DeriveError, DomainError
 from numerics.program import Program
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
     from derive.domain import Domain
     from derive.fixed_point import FixedPoint
+    from numerics.audit import Audit
+    from numerics.audit_points import Axis
     from numerics.ball import Ball
     from numerics.kernel import Kernel
     from numerics.lower import Let
@@ -210,14 +213,19 @@ class Formula:
 
         Parameters
         ----------
-        precision : {"float64", "double-double"}
-            Arithmetic of the kernel; double-double returns a pair of arrays, high and low.
+        precision : {"float64", "double-double", "auto"}
+            Arithmetic of the kernel. Double-double returns a pair of arrays, high and low; auto
+            returns float64 and computes the points that need it with more digits.
 
         Returns
         -------
         Evaluator
             Called with keyword arguments like the formula itself.
         """
+        if precision == "auto":
+            from numerics.escalation import EscalatingKernel
+
+            return Evaluator(self.name, self.program, EscalatingKernel(self.program))
         return Evaluator(self.name, self.program, self.kernel(precision))
 
     @cached_property
@@ -263,6 +271,56 @@ class Formula:
                 error.do.replace("evaluate(program", f"{self.name}.ball(bits={bits}", 1),
             ) from None
 
+    def audit(
+        self,
+        *,
+        sample: int = 1000,
+        seed: int = 0,
+        precision: str = "float64",
+        **values: float | Sequence[float] | Axis,
+    ) -> Audit:
+        """Compare bulk values with certified ones on a sample, in units of the last place.
+
+        Parameters
+        ----------
+        sample : int
+            Most points; a larger grid is sampled at random.
+        seed : int
+            Of the sample.
+        precision : {"float64", "double-double", "auto"}
+            What is audited.
+        **values : float, array or Axis
+            The arguments by name: numbers, arrays that span a grid by broadcasting, or
+            :class:`~numerics.audit_points.Axis` over which points are scattered.
+
+        Returns
+        -------
+        Audit
+            Largest, 99th-percentile and mean error, where it is worst, and every point beyond
+            8 + 4 condition numbers.
+        """
+        from derive.accuracy import audit_formula
+
+        check_names(self.name, self.args, values)
+        return audit_formula(self, values, sample, seed, precision)
+
+    def export(self, language: str) -> str:
+        """Return the formula as standalone source, with the values it must reproduce below.
+
+        Parameters
+        ----------
+        language : {"latex", "c99", "julia", "mathematica", "jax", "numpy"}
+            What is written; roots are found by the exported text itself.
+
+        Returns
+        -------
+        str
+            A file that needs nothing from here.
+        """
+        from derive.export import export_formula
+
+        return export_formula(self, language)
+
     def latex(self) -> str:
         """Return the closed form and its definitions as LaTeX."""
         from derive.latex import formula_latex
@@ -307,104 +365,6 @@ class Formula:
 
     def _repr_latex_(self) -> str:
         return "$\\displaystyle " + self.latex() + "$"
-
-
-def check_names(name: str, arguments: Sequence[str], values: Mapping[str, Any]) -> None:
-    """Raise unless exactly the arguments are given.
-
-    Parameters
-    ----------
-    name : str
-        Of the formula, for the message.
-    arguments : sequence of str
-        What it takes.
-    values : mapping
-        What was given.
-
-    Raises
-    ------
-    ArgumentsError
-        Naming the missing and the unknown arguments and the call to write.
-    """
-    missing = [a for a in arguments if a not in values]
-    unknown = [v for v in values if v not in arguments]
-    if not missing and not unknown:
-        return
-    words = []
-    if missing:
-        words.append(f"missing {', '.join(missing)}")
-    if unknown:
-        words.append(f"unknown {', '.join(unknown)}")
-    example = ", ".join(f"{a}={values.get(a, '...')!s:.12}" for a in arguments)
-    raise ArgumentsError(
-        f"{name}({', '.join(f'{k}=...' for k in values)})",
-        " and ".join(words),
-        f"the arguments are {', '.join(arguments)}, all by name",
-        f"{name}({example})",
-    )
-
-
-class Evaluator:
-    """A compiled formula: broadcasting, ``out=``, and an error that names the first bad point.
-
-    Parameters
-    ----------
-    name : str
-        Of the formula.
-    program : Program
-        What is evaluated; its constraints are the domain.
-    kernel : Kernel
-        The ufunc.
-    """
-
-    def __init__(self, name: str, program: Program, kernel: Kernel):
-        self.name, self.program, self.kernel = name, program, kernel
-
-    def __call__(self, *, out: Any = None, invalid: str = "raise", **values: Any) -> Any:
-        """Evaluate.
-
-        Parameters
-        ----------
-        out : array, optional
-            Where to write.
-        invalid : {"raise", "nan"}
-            Raise at the first point outside the domain, or return NaN there and evaluate the rest.
-        **values : float or array
-            The arguments by name, broadcast against each other.
-
-        Returns
-        -------
-        float or array
-            NaN only where ``invalid="nan"`` allows it.
-
-        Raises
-        ------
-        ArgumentsError
-            A missing or unknown argument, or shapes that do not broadcast.
-        DomainError
-            With the first bad index and value.
-        """
-        from derive.arguments import explain_failure, operands
-
-        if invalid not in ("raise", "nan"):
-            raise ArgumentsError(
-                f"{self.name}(invalid={invalid!r})",
-                f"invalid={invalid!r} is not known",
-                "bad points either raise or give NaN",
-                f'{self.name}(..., invalid="nan")',
-            )
-        check_names(self.name, self.program.arguments, values)
-        arrays = operands(self.name, self.program.arguments, values, out)
-        kernel = self.kernel
-        before = kernel.invalid_count(), kernel.unconverged_count()
-        result = kernel(*arrays) if out is None else kernel(*arrays, out=out)
-        after = kernel.invalid_count(), kernel.unconverged_count()
-        if after != before and invalid == "raise":
-            explain_failure(self.name, self.program, arrays, result)
-        return result
-
-    def __repr__(self) -> str:
-        return f"<{self.name} compiled in {self.kernel.precision}>"
 
 
 __all__ = ["Body", "DomainError", "Evaluator", "Formula", "check_names"]
