@@ -37,6 +37,7 @@ from derivations.lu2025.notation import (
     z,
 )
 from derive.asymptotics import AlgebraicQuantity
+from derive.puiseux import expand_along
 from derive.registry import derivation
 from numerics.lower import Condition
 
@@ -212,3 +213,43 @@ def expanded(
         f"first term left out: {words}",
     )
     return kept, left_out
+
+
+def leading(page, quantities: Mapping[str, AlgebraicQuantity], at: Mapping[Any, Any], words: str):
+    """Write the leading terms of several quantities on the page, along one expansion of the root.
+
+    For quantities whose next order is long: only two terms of the root are computed.
+
+    Parameters
+    ----------
+    page : Draft
+        Where the steps go.
+    quantities : mapping of str to AlgebraicQuantity
+        By name; all of the same curve.
+    at : mapping
+        An exact point of the phase, to select the root.
+    words : str
+        Where the expansion is made.
+
+    Returns
+    -------
+    dict of str to Expr
+        Leading terms by name.
+    """
+    depth = 2
+    branch = next(iter(quantities.values())).branch(at, depth)
+
+    def first_term(quantity: AlgebraicQuantity, expression: Any) -> Any:
+        along = {quantity.unknown: branch.series}
+        found = expand_along(expression, along, quantity.variable, sp.Integer(depth))
+        return found.cut_to(1).expression()
+
+    return {
+        name: page.derive(
+            "expand",
+            quantity.expression,
+            lambda e, quantity=quantity: first_term(quantity, e),
+            f"{name} {words}",
+        )
+        for name, quantity in quantities.items()
+    }
