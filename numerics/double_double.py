@@ -17,7 +17,8 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 
-inf = math.inf
+inf, nan = math.inf, math.nan
+TINY = 2.0**-1020
 
 
 def fma(a: float, b: float, c: float) -> float:
@@ -137,8 +138,7 @@ def settle(s: float, e: float) -> tuple[float, float]:
     """Return s + e normalised; where s is infinite or NaN the low part is zero, not NaN."""
     h = s + e
     low = e - (h - s)
-    finite = abs(low) < inf
-    return where(finite, h, s), where(finite, low, 0.0)
+    return where(low == low, h, s), where(low == low, low, 0.0)
 
 
 def add(ah: float, al: float, bh: float, bl: float) -> tuple[float, float]:
@@ -166,8 +166,10 @@ def add(ah: float, al: float, bh: float, bl: float) -> tuple[float, float]:
     s, e = two_sum(ah, bh)
     t, f = two_sum(al, bl)
     v, w = quick_two_sum(s, e + t)
-    finite = abs(w) < inf
-    return settle(where(finite, v, s), where(finite, f + w, 0.0))
+    w = f + w
+    h = v + w
+    low = w - (h - v)
+    return where(low == low, h, s), where(low == low, low, 0.0)  # s alone is right at infinity
 
 
 def add_float(ah: float, al: float, b: float) -> tuple[float, float]:
@@ -177,7 +179,7 @@ def add_float(ah: float, al: float, b: float) -> tuple[float, float]:
 
 
 def multiply(ah: float, al: float, bh: float, bl: float) -> tuple[float, float]:
-    """Return the product of two pairs; relative error at most 4u^2 (algorithm 12).
+    """Return the product of two pairs; relative error at most 5u^2.
 
     Parameters
     ----------
@@ -191,7 +193,7 @@ def multiply(ah: float, al: float, bh: float, bl: float) -> tuple[float, float]:
 
     References
     ----------
-    Joldes, Muller and Popescu 2017, algorithm 12 (DWTimesDW3).
+    Joldes, Muller and Popescu 2017, algorithm 11 (DWTimesDW2).
 
     Examples
     --------
@@ -199,7 +201,7 @@ def multiply(ah: float, al: float, bh: float, bl: float) -> tuple[float, float]:
     (1.0, -5.551115123125783e-17)
     """
     p, e = two_product(ah, bh)
-    return settle(p, e + fma(al, bh, fma(ah, bl, al * bl)))
+    return settle(p, e + fma(al, bh, ah * bl))
 
 
 def multiply_float(ah: float, al: float, b: float) -> tuple[float, float]:
@@ -211,11 +213,14 @@ def multiply_float(ah: float, al: float, b: float) -> tuple[float, float]:
 def square(ah: float, al: float) -> tuple[float, float]:
     """Return the square of a pair."""
     p, e = two_product(ah, ah)
-    return settle(p, e + fma(al, ah + ah, al * al))
+    return settle(p, fma(al, ah + ah, e))
 
 
 def divide(ah: float, al: float, bh: float, bl: float) -> tuple[float, float]:
-    """Return the quotient of two pairs; relative error at most 15u^2 + 56u^3.
+    """Return the quotient of two pairs; relative error below 15u^2.
+
+    With r = fl(1/b), one division: the correction of a r needs the remainder only to first order.
+    Where 1/b overflows though b is not zero (|b| < 2^-1020) the quotient is NaN.
 
     Parameters
     ----------
@@ -229,18 +234,19 @@ def divide(ah: float, al: float, bh: float, bl: float) -> tuple[float, float]:
 
     References
     ----------
-    Joldes, Muller and Popescu 2017, algorithm 17 (DWDivDW2).
+    Joldes, Muller and Popescu 2017, algorithm 17 (DWDivDW2), with a r for a/b.
 
     Examples
     --------
     >>> divide(1.0, 0.0, 3.0, 0.0)
     (0.3333333333333333, 1.850371707708594e-17)
     """
-    t = quotient(ah, bh)
+    r = quotient(1.0, where((abs(bh) >= TINY) | (bh == 0.0), bh, nan))
+    t = ah * r
     p, e = two_product(bh, t)
     # a - b t: the high parts cancel exactly.
     remainder = (ah - p) + (al - fma(bl, t, e))
-    return settle(t, quotient(remainder, bh))
+    return settle(t, remainder * r)
 
 
 def square_root(ah: float, al: float) -> tuple[float, float]:

@@ -128,7 +128,11 @@ def no_root() -> Program:
     (root,) = b.close("root", (x,), (new, b.op("sub", new, x)), (one,), (-50, 30), 1)
     hidden = b.select(b.op("less", b.constant(0), flag), y, root)
     masked = b.select(b.op("less", root, y), one, y)
-    return b.program({"hidden": hidden, "masked": masked, "least": b.op("minimum", root, y)})
+    outputs = {"hidden": hidden, "masked": masked, "least": b.op("minimum", root, y)}
+    outputs["turned"] = b.select(b.op("less_equal", y, root), one, y)
+    doubt = b.op("and", b.op("less", y, b.constant(9)), b.op("not", b.op("equal", y, root)))
+    outputs["chain"] = b.select(b.op("or", doubt, b.op("is_infinite", root)), y, one)
+    return b.program(outputs)
 
 
 class Floats:

@@ -137,6 +137,8 @@ def test_special_values():
     inf, nan = math.inf, math.nan
     assert dd.divide(1.0, 0.0, inf, 0.0) == (0.0, 0.0)
     assert dd.divide(1.0, 0.0, 0.0, 0.0) == (inf, 0.0)
+    assert dd.divide(-1.0, 0.0, 0.0, 0.0) == (-inf, 0.0)
+    assert dd.divide(1.0, 0.0, 1e308, 0.0)[0] == 1e-308
     assert dd.divide(inf, 0.0, 3.0, 1e-17) == (inf, 0.0)
     assert dd.add(inf, 0.0, 1.0, 1e-17) == (inf, 0.0)
     assert dd.add_float(-inf, 0.0, 1.0) == (-inf, 0.0)
@@ -151,6 +153,8 @@ def test_special_values():
         dd.add(inf, 0.0, -inf, 0.0),
         dd.multiply(0.0, 0.0, inf, 0.0),
         dd.divide(0.0, 0.0, 0.0, 0.0),
+        dd.divide(inf, 0.0, inf, 0.0),
+        dd.divide(1e-310, 0.0, 1e-310, 0.0),  # 1/b overflows: refused, not wrong
         dd.square_root(-1.0, 0.0),
         functions.exponential(nan, 0.0),
         functions.logarithm(-1.0, 0.0),

@@ -198,9 +198,9 @@ def test_every_argument_is_checked_for_nan():
 
 def test_a_lost_root_never_becomes_a_number():
     kernel = compile_program(no_root())
-    hidden, masked, least = kernel([2.0, 3.0, 3.0], [1.0, 1.0, -1.0])
+    hidden, *others = kernel([2.0, 3.0, 3.0], [1.0, 1.0, -1.0])
     assert hidden[0] == 2.0 and hidden[1] == 3.0 and np.isnan(hidden[2])
-    assert np.isnan(masked).all() and np.isnan(least).all()
+    assert len(others) == 4 and np.isnan(others).all()
     assert kernel.unconverged_count() == 3 and kernel.invalid_count() == 0
 
 
