@@ -240,8 +240,11 @@ class AlgebraicBranch:
         if local is None:
             return None
         equation, slope = local
-        found = newton_enclosure(equation, acb(0))
-        if found is None or not found.region.contains(root - value - slope * (here - middle)):
+        known = root - value - slope * (here - middle)
+        # on a step below the resolution of the root the box must still hold the root's ball
+        blur = _box(acb(0), known.real.rad() + known.imag.rad())
+        found = newton_enclosure(equation, acb(0), covering=blur)
+        if found is None or not found.region.contains(known):
             return None
         reached = self._refined(there, value + slope * (there - middle))
         # contained in the box of uniqueness, hence the same root
