@@ -6,16 +6,26 @@ right root is known, and a region in which it must lie.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import random
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sympy as sp
 
 from derive.domain import Domain
 from derive.errors import BranchError, ConditionError
 from numerics.functions import textbook
-from numerics.lower import Let, Solve
+from numerics.lower import Condition, Let, Solve, lower
+from numerics.program import Program
+
+if TYPE_CHECKING:
+    from derive.solution import Solution
+    from numerics.ball import Ball
+    from numerics.kernel import Kernel
+
+# Relative size below which a factor vanishes at a float64 solution.
+NEARLY = 1e-9
 
 
 @dataclass(frozen=True)
@@ -180,35 +190,187 @@ class FixedPoint:
                 f"the unknowns are {', '.join(map(str, self.unknowns))}",
                 f"eliminate({self.unknowns[0]})",
             )
-        polynomials = [sp.numer(sp.together(self.expanded(r))) for r in self.residuals]
+        polynomials: list[Any] = [sp.numer(sp.together(self.expanded(r))) for r in self.residuals]
         for gone in (x for x in self.unknowns if x != keep):
             pivot = min((p for p in polynomials if p.has(gone)), key=sp.count_ops)
             polynomials.remove(pivot)
             polynomials = [sp.resultant(pivot, p, gone) if p.has(gone) else p for p in polynomials]
-        return sp.factor_list(polynomials[0])[1][-1][0] if polynomials else sp.S.Zero
+        if not polynomials or polynomials[0] == 0:
+            raise ConditionError(
+                f"FixedPoint.eliminate({keep})",
+                "the equations do not determine it",
+                "the resultant of the residuals vanishes identically",
+                "check that the residuals are independent",
+            )
+        factors = [f for f, _ in sp.factor_list(polynomials[0])[1] if f.has(keep)]
+        return factors[0] if len(factors) == 1 else self._vanishing(factors, keep)
+
+    def _vanishing(self, factors: list[Any], keep: sp.Symbol) -> Any:
+        """Return the factor that vanishes at the solution, or the product if none was reached."""
+        rng = random.Random(5)
+        left = list(factors)
+        for _ in range(8):
+            draw = {s: sp.Rational(rng.randint(20, 400), 97) for s in self.parameters}
+            given: dict[str, Any] = {str(s): float(v) for s, v in draw.items()}
+            solution = self.solve(**given)
+            if not solution.converged:
+                continue
+            exact: dict[Any, Any] = {**draw, keep: sp.Float(solution[str(keep)], 30)}
+            sizes = []
+            for factor in left:
+                terms = [t.subs(exact) for t in sp.Add.make_args(sp.expand(factor))]
+                sizes.append(abs(sp.Add(*terms)) / max(abs(t) for t in terms))
+            left = [f for f, size in zip(left, sizes, strict=True) if size < NEARLY]
+            if len(left) == 1:
+                return left[0]
+        return sp.Mul(*factors)
+
+    @property
+    def parameters(self) -> tuple[sp.Symbol, ...]:
+        """The symbols that the equations leave free, by name."""
+        lines = (*self.residuals, *self.start, *self.step, *(w.expression for w in self.where))
+        bound = {*self.unknowns, *(w.symbol for w in self.where)}
+        free = set().union(*(sp.sympify(line).free_symbols for line in lines)) - bound
+        return tuple(sorted(free, key=str))
+
+    def improved(self) -> tuple[Any, ...]:
+        """Return the improved unknowns: the step that was given, or Newton's."""
+        if self.step:
+            return self.step
+        rows: Any = sp.Matrix([self.expanded(r) for r in self.residuals])
+        jacobian: Any = self.jacobian()
+        correction: Any = (
+            [rows[0] / jacobian[0, 0]] if len(self.unknowns) == 1 else list(jacobian.LUsolve(rows))
+        )
+        return tuple(x - c for x, c in zip(self.unknowns, correction, strict=True))
 
     def solver(self) -> Solve:
         """Return the iteration as the lowering wants it."""
-        step = self.step
-        if not step:
-            rows = sp.Matrix([self.expanded(r) for r in self.residuals])
-            jacobian = self.jacobian()
-            correction = (
-                sp.Matrix([rows[0] / jacobian[0, 0]])
-                if len(self.unknowns) == 1
-                else jacobian.LUsolve(rows)
-            )
-            step = tuple(x - c for x, c in zip(self.unknowns, correction, strict=True))
-        return Solve(self.unknowns, self.start, self.where, step, self.residuals)
+        return Solve(self.unknowns, self.start, self.where, self.improved(), self.residuals)
+
+    def solve(self, *, most: int = 200, **values: Any) -> Solution:
+        """Return numbers for the unknowns; what did not converge is said in words, not raised.
+
+        Parameters
+        ----------
+        most : int
+            Largest number of iterations.
+        **values : float or array
+            Every parameter by name; arrays broadcast.
+
+        Returns
+        -------
+        Solution
+            Values, ``converged``, ``residual``, ``iterations`` and a sentence. A value is not a
+            number where the iteration did not settle, stands off a root, or left the branch.
+
+        Raises
+        ------
+        ArgumentsError
+            For a missing or unknown parameter, or one that is not a real number.
+
+        Examples
+        --------
+        >>> x, a = sp.symbols("x a", positive=True)
+        >>> root = FixedPoint((x,), (x**2 - a,), Branch(region=x > 0), (1 + a,))
+        >>> solution = root.solve(a=2.0)
+        >>> solution.converged, round(solution["x"], 12)
+        (True, 1.414213562373)
+        >>> root.solve(a=2.0, most=2).converged
+        False
+        """
+        from derive.solution import solve
+
+        return solve(self, values, most)
+
+    def program(self, *conditions: Condition) -> Program:
+        """Return the program from the parameters to the unknowns, for every evaluator.
+
+        Parameters
+        ----------
+        *conditions : Condition
+            The domain of the parameters, tested by the evaluators.
+
+        Returns
+        -------
+        Program
+            Arguments in the order of :attr:`parameters`, one output for each unknown.
+        """
+        outputs = {str(u): u for u in self.unknowns}
+        return lower(self.parameters, [self.solver()], outputs, conditions)
+
+    def compile(self, precision: str = "float64") -> Kernel:
+        """Return the compiled kernel, a NumPy ufunc with one output for each unknown.
+
+        Parameters
+        ----------
+        precision : {"float64", "double-double"}
+            In double-double each unknown is a pair, high and low.
+        """
+        from numerics.kernel import compile_program
+
+        return compile_program(self.program(), precision)
+
+    def ball(self, *, bits: int = 128, **values: int | str | Any) -> dict[str, Ball]:
+        """Enclose the unknowns: a root proved by interval Newton and on the branch.
+
+        Parameters
+        ----------
+        bits : int
+            Relative accuracy asked for.
+        **values : int, str or Fraction
+            Exact parameters.
+
+        Returns
+        -------
+        dict of str to Ball
+            One for each unknown.
+
+        Raises
+        ------
+        BranchError
+            If no root can be proved, or it does not lie in the region of the branch.
+        """
+        from numerics.ball import enclose, evaluate
+
+        found = evaluate(self.program(), bits=bits, **values)
+        if self.branch.region is not None:
+            inside = self.expanded(self.branch.region)
+            outputs = {"inside": sp.Piecewise((sp.S.One, inside), (sp.S.Zero, True))}
+            checked = lower(self.parameters, [self.solver()], outputs)
+            if enclose(checked, bits + 32, **values)["inside"].midpoint != 1:
+                place = ", ".join(f"{name} = {value}" for name, value in values.items())
+                raise BranchError(
+                    f"FixedPoint.ball({place})",
+                    f"the root {found} is outside {self.branch.region}",
+                    "the iteration reached a root of another branch",
+                    "start the iteration nearer to the branch",
+                )
+        return found
+
+    def at(self, put: Callable[[Any], Any]) -> FixedPoint:
+        """Return the fixed point with an operation applied to each of its lines.
+
+        Parameters
+        ----------
+        put : callable
+            From expression to expression, e.g. traces over a spectrum to sums over its atoms.
+
+        Examples
+        --------
+        >>> from derive.spectral_trace import Spectrum
+        >>> from derive.spectrum_values import at_atoms
+        >>> x, Sigma = sp.Symbol("x", positive=True), Spectrum("Sigma")
+        >>> mean = Sigma.trace(Sigma.eigenvalue)
+        >>> point = FixedPoint((x,), (x - mean,), Branch(region=x > 0), (mean,))
+        >>> point.at(lambda e: at_atoms(e, Sigma, {1: "1/4", 5: "3/4"})).start
+        (4,)
+        """
+        lets = tuple(Let(w.symbol, put(w.expression)) for w in self.where)
+        lines = (self.residuals, self.start, self.step)
+        residuals, start, step = (tuple(put(sp.sympify(e)) for e in line) for line in lines)
+        return FixedPoint(self.unknowns, residuals, self.branch, start, lets, step)
 
     def subs(self, values: Mapping[sp.Symbol, Any]) -> FixedPoint:
         """Return the fixed point with some parameters fixed."""
-        lets = tuple(Let(w.symbol, w.expression.subs(values)) for w in self.where)
-        return FixedPoint(
-            self.unknowns,
-            tuple(sp.sympify(r).subs(values) for r in self.residuals),
-            self.branch,
-            tuple(sp.sympify(s).subs(values) for s in self.start),
-            lets,
-            tuple(sp.sympify(s).subs(values) for s in self.step),
-        )
+        return self.at(lambda e: e.subs(values))

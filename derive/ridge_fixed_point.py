@@ -51,12 +51,35 @@ def effective_ridge_fixed_point(
     (lambda + 5*phi/2,)
     """
     spectrum = sample.spectrum
+    return effective_ridge_in_traces(sample).at(lambda e: at_atoms(e, spectrum, atoms))
+
+
+def effective_ridge_in_traces(sample: SampleCovariance) -> FixedPoint:
+    r"""Return the same fixed point with traces over the spectrum, which is put in later.
+
+    Parameters
+    ----------
+    sample : SampleCovariance
+        The ridge problem.
+
+    Returns
+    -------
+    FixedPoint
+        Its :meth:`~derive.fixed_point.FixedPoint.at` takes the spectrum as atoms, as an array, as
+        a power law or as a density (:mod:`derive.spectrum_tables`).
+
+    Examples
+    --------
+    >>> from derive.spectral_trace import Spectrum
+    >>> phi, lam, kappa = sp.symbols("phi lambda kappa", positive=True)
+    >>> effective_ridge_in_traces(SampleCovariance(Spectrum("Sigma"), phi, lam, kappa)).start
+    (lambda + phi*tr[Sigma],)
+    """
     equation = sample.effective_ridge
-    residual = at_atoms(sample.kappa - cast(sp.Expr, equation.rhs), spectrum, atoms)
-    mean = at_atoms(spectrum.trace(spectrum.eigenvalue), spectrum, atoms)
+    residual = sample.kappa - cast(sp.Expr, equation.rhs)
+    mean = sample.spectrum.trace(sample.spectrum.eigenvalue)
     branch = Branch(
         anchor=(sample.kappa / sample.lam, sample.lam, sp.oo, 1),
         region=sample.kappa > sample.lam,
     )
-    start = sample.lam + sample.phi * mean
-    return FixedPoint((sample.kappa,), (residual,), branch, (start,))
+    return FixedPoint((sample.kappa,), (residual,), branch, (sample.lam + sample.phi * mean,))
