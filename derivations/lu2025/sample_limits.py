@@ -120,9 +120,8 @@ def strong_ridge(page):
     page.over(letters, "kappa", "rho", "lam")
     page.use("lu2025.degrees_of_freedom")
     printed = {"idg": 1 + rho - 2 / lam * (1 + 1 / kappa), "icl": 1 + rho - 2 / lam}
-    second = {}
     for name, error in ERRORS.items():
-        law, second[name] = expanded(
+        law, _ = expanded(
             page,
             curve(error, lam),
             _at("tau", "kappa", "q", "rho"),
@@ -131,16 +130,6 @@ def strong_ridge(page):
             terms=2,
         )
         page.rewrite(law, printed[name], "null predictor and first gain; tau and alpha drop out")
-    for name in ERRORS:
-        page.result(
-            f"{name}_correction",
-            second[name],
-            (tau, alpha, kappa, rho, lam),
-            where=(LEVEL,),
-            domain=letters.domain("tau", "alpha", "kappa", "rho", "lam", conditions=[WITH_RIDGE]),
-            limit=LIMIT_STRONG,
-            symbol=r"\delta " + SYMBOLS[name],
-        )
     for name in ERRORS:
         page.result(
             name,

@@ -32,8 +32,6 @@ from derivations.lu2025.notation import (
 from derivations.lu2025.ridgeless import (
     ICL_SIDE,
     IDG_SIDE,
-    RIDGELESS,
-    RIDGELESS_NAMES,
     SIDES,
     ridgeless_curve,
     t_0,
@@ -199,7 +197,6 @@ def single_task(page):
     page.use("lu2025.ridgeless_root")
     names = ("tau", "q", "rho")
     laws: dict[tuple[str, str], Any] = {}
-    corrections: dict[tuple[str, str], Any] = {}
     for side, (top, _) in SIDES.items():
         box = letters.domain(*names, conditions=[THRESHOLD[side]])
         gap = tau - 1 if side == "above" else 1 - tau
@@ -209,7 +206,7 @@ def single_task(page):
             "icl": 1 + rho + rho * (1 + 1 / q) * top / gap,
         }
         for name, error in SIDE_ERRORS.items():
-            law, corrections[name, side] = expanded(
+            law, _ = expanded(
                 page,
                 ridgeless_curve(error[side], side, kappa),
                 AT_SIDE[side],
@@ -238,17 +235,6 @@ def single_task(page):
             domain=box,
         )
     limit = "proportional limit, lam -> 0, then kappa -> 0 with kappa << min(q, 1)"
-    above = sp.StrictGreaterThan(tau, 1)
-    for name in SIDE_ERRORS:
-        page.result(
-            f"{name}_correction",
-            sp.Piecewise((corrections[name, "above"], above), (corrections[name, "below"], True)),
-            RIDGELESS,
-            where=(LEVEL,),
-            domain=letters.domain(*RIDGELESS_NAMES, conditions=[OFF_THRESHOLD]),
-            limit=limit,
-            symbol=r"\delta " + SYMBOLS[name],
-        )
     distance = sp.Abs(delta)
     where = (LEVEL, Let(delta, tau - 1), Let(T, sp.Min(tau, 1)))
     forms = {
