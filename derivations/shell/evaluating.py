@@ -50,7 +50,7 @@ def evaluate(
     if output is not None:
         check_suffix(output)
         check_writable(output, overwrite=force)
-    formula = chosen_result(find(id), result)
+    name, formula = chosen_result(find(id), result)
     typed = parse_arguments(f"derive eval {id}", context.args)
     ranges = match_arguments(f"derive eval {id}", formula.args, typed, meanings(formula))
     if bits:
@@ -61,7 +61,6 @@ def evaluate(
     if 8 * math.prod(shape) >= LARGE:
         note(f"{math.prod(shape)} points: {8 * math.prod(shape) / 2**20:.0f} MiB for the results")
     values = on_grid(formula, ranges, invalid)
-    name = formula.name.rpartition(":")[2].rpartition(".")[2]
     if output is None:
         say(shown_table(name, ranges, values))
     else:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
+
+from numerics.progress import progress
 
 if TYPE_CHECKING:
     from derive.derivation import Derivation
     from derive.formula import Formula
-
-Advance = Callable[[int], None]
 
 
 def say(text: str) -> None:
@@ -26,46 +24,6 @@ def note(text: str) -> None:
     sys.stderr.flush()
 
 
-@contextmanager
-def progress(title: str, total: int) -> Iterator[Advance]:
-    """Show a progress bar on standard error while the block runs.
-
-    Parameters
-    ----------
-    title : str
-        What is being done.
-    total : int
-        Number of units of work.
-
-    Yields
-    ------
-    callable
-        ``advance(units)``.
-    """
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    console = Console(stderr=True)
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    # a log file gets no control characters
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task(title, total=total)
-        yield lambda units: bar.update(task, advance=units)
-
-
 def find(id: str) -> Derivation:
     """Return a derivation by the id that was typed."""
     import derivations
@@ -73,9 +31,12 @@ def find(id: str) -> Derivation:
     return derivations.get(id)
 
 
-def chosen_result(derivation: Derivation, name: str | None) -> Formula:
-    """Return the result that was asked for, the main one if none was."""
-    return derivation.result if name is None else derivation.results[name]
+def chosen_result(derivation: Derivation, name: str | None) -> tuple[str, Formula]:
+    """Return the result that was asked for with its name, the main one if none was."""
+    if name is None:
+        main = derivation.result  # raises where there is none
+        return list(derivation.results)[-1], main
+    return name, derivation.results[name]
 
 
 def meanings(formula: Formula) -> dict[str, str]:
@@ -87,3 +48,6 @@ def meanings(formula: Formula) -> dict[str, str]:
             meaning = constraint.reason.removeprefix(f"{argument} is ")
             found.setdefault(argument, meaning)
     return found
+
+
+__all__ = ["chosen_result", "find", "meanings", "note", "progress", "say"]
