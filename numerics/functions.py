@@ -72,9 +72,10 @@ class ResolventTrace(sp.Function):
             return -(m**2) / slope
         return -m * (t / kappa) ** 2 / slope
 
-    def _latex(self, printer: Any) -> str:
+    def _latex(self, printer: Any, exp: str | None = None) -> str:
         kappa, u = self.args
-        return rf"M_{{{printer._print(kappa)}}}\!\left({printer._print(u)}\right)"
+        power = "" if exp is None else f"^{{{exp}}}"
+        return rf"M_{{{printer._print(kappa)}}}{power}\!\left({printer._print(u)}\right)"
 
     def _eval_is_positive(self) -> bool | None:
         return True if all(a.is_positive for a in self.args) else None

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from derive.formula import Formula
 
 BLOCK = 1 << 20  # points between two updates of the bar: well below a second of work
+ROWS = 1 << 17  # rows of a .csv written at once
 LARGE = 1 << 28  # bytes from which the memory needed is stated first
 SHOWN = 20  # rows printed when no file is asked for
 
@@ -77,7 +78,7 @@ def check_suffix(output: Path) -> None:
             f"-o {output}",
             f"the suffix {output.suffix!r} is not known",
             "numbers are written as .npz (arrays, read with numpy.load) or .csv (one row a point)",
-            f"-o {output.with_suffix('.npz')}",
+            f"-o {output.stem or 'errors'}.npz",
         )
 
 
@@ -209,8 +210,8 @@ def write_grid(
             return
         file.write((",".join([*ranges, name]) + "\n").encode())
         with progress(f"writing {output.name}", values.size) as advance:
-            for low in range(0, values.size, BLOCK // 8):
-                high = min(low + BLOCK // 8, values.size)
+            for low in range(0, values.size, ROWS):
+                high = min(low + ROWS, values.size)
                 lines = [
                     ",".join(map(repr, row)) for row in rows_of(ranges, values, low, high).tolist()
                 ]
