@@ -1,4 +1,4 @@
-"""Results of a long computation, block by block, so that a killed run loses only what was in flight.
+"""Results of a long computation, block by block: a killed run loses only what was in flight.
 
 Every block is one verified record (:mod:`numerics.cache`): written to a temporary name, flushed,
 renamed, and checked by its digest when it is read. A run resumes from the blocks that verify, never
@@ -103,7 +103,7 @@ class BlockStore:
         OutputError
             If the folder cannot be written.
         """
-        contiguous = {n: np.ascontiguousarray(a) for n, a in arrays.items()}
+        contiguous = {n: np.asarray(a, order="C") for n, a in arrays.items()}
         head = {
             "arrays": [[n, a.dtype.str, list(a.shape)] for n, a in contiguous.items()],
             "numbers": dict(numbers),
