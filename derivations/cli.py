@@ -71,8 +71,7 @@ def run(arguments: list[str]) -> int:
     try:
         code = command.main(args=arguments, prog_name="derive", standalone_mode=False)
     except (KeyboardInterrupt, typer.Abort):
-        _complain("interrupted; nothing half-written is left")
-        return INTERRUPTED
+        code = INTERRUPTED
     except DeriveError as error:
         from derive.errors import RefutedError
 
@@ -90,6 +89,8 @@ def run(arguments: list[str]) -> int:
             error.show()
             return BAD_INPUT
         raise
+    if code == INTERRUPTED:  # some versions of the parser turn Ctrl-C into this code themselves
+        _complain("interrupted; nothing half-written is left")
     return code if isinstance(code, int) else 0
 
 
