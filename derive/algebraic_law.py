@@ -30,14 +30,14 @@ from derive.polynomial_ring import (
     PolynomialRing,
     irreducible_factors,
 )
-from numerics.algebraic_branch import AlgebraicBranch, branch_from_infinity
+from numerics.algebraic_branch import AlgebraicBranch, branch_from_infinity, complex_roots
 
 m, z = symbols("m z")
 
 #: Orders of the expansion compared before the choice of a factor is given up.
 _ORDERS = (0, 1, 2, 4, 8, 16, 32)
 
-MomentSource = Callable[[int, Mapping[Symbol, Expr]], Sequence[Expr]]
+MomentSource = Callable[[int, Mapping[Any, Any]], Sequence[Expr]]
 
 
 @dataclass(frozen=True)
@@ -169,10 +169,10 @@ class AlgebraicLaw:
                 f"its parameters are {', '.join(named) or 'none'}",
                 "law.specialize() with these names only",
             )
-        point = {named[name]: exact(value, call) for name, value in values.items()}
+        point: dict[Any, Any] = {named[name]: exact(value, call) for name, value in values.items()}
         kept = kept_conditions(call, [c.subs(point) for c in self.conditions])
 
-        def moments_at(count: int, inner: Mapping[Symbol, Expr]) -> list[Expr]:
+        def moments_at(count: int, inner: Mapping[Any, Any]) -> list[Expr]:
             return [v.subs(point).subs(inner) for v in self.moments(count)]
 
         relation = self.polynomial.subs(point)
@@ -256,10 +256,19 @@ def law_from_equation(
     call = "law_from_equation(equation, moments=...)"
     known = [exact(v, call) for v in moments]
 
-    def moments_at(count: int, point: Mapping[Symbol, Expr]) -> list[Expr]:
+    def moments_at(count: int, point: Mapping[Any, Any]) -> list[Expr]:
         return [v.subs(point) for v in known[:count]]
 
-    return law_from_moments(call, equation, moments_at, nonnegative, tuple(conditions))
+    law = law_from_moments(call, equation, moments_at, nonnegative, tuple(conditions))
+    for order, (given, found) in enumerate(zip(known, law.moments(len(known)), strict=True), 1):
+        if sympy.simplify(given - found) != 0:
+            raise BranchError(
+                call,
+                f"the moment of order {order} is {found} on the curve, not {given}",
+                "each moment given must be that of the law",
+                "check the equation, its sign convention and the moments",
+            )
+    return law
 
 
 def law_from_moments(
@@ -299,7 +308,7 @@ def law_from_moments(
     """
     factors = list(_factors_with_m(equation))
     parameters = _parameters(equation)
-    point = dict(zip(parameters, _generic_values(), strict=False))
+    point: dict[Any, Any] = dict(zip(parameters, _generic_values(), strict=False))
     left = 0
     for order in _ORDERS:
         values = list(moments_at(order, point))
@@ -337,7 +346,7 @@ def _not_compact(call: str) -> ConditionError:
 
 
 def _parameters(*expressions: Expr) -> tuple[Symbol, ...]:
-    found = set().union(*(e.free_symbols for e in expressions)) - {m, z}
+    found: set[Any] = set().union(*(e.free_symbols for e in expressions)) - {m, z}
     clash = sorted(s.name for s in found if s.name in ("m", "z"))
     if clash:
         raise ArgumentsError(
@@ -389,9 +398,9 @@ def _balls(number_field: Any) -> Callable[[Any], arb]:
         return lambda c: arb(fmpq(int(c.numerator), int(c.denominator)))
     minimal = Poly(number_field.mod.to_list(), Symbol("x"), domain="QQ").clear_denoms()[1]
     near = float(number_field.ext.as_expr().evalf(30))
-    roots = fmpz_poly([int(c) for c in reversed(minimal.all_coeffs())]).complex_roots()
+    roots = complex_roots(fmpz_poly([int(c) for c in reversed(minimal.all_coeffs())]))
     generator = min(
-        (r.real for r, _ in roots if not r.imag or r.imag.contains(0)),
+        (r.real for r in roots if r.imag.is_zero()),
         key=lambda r: abs(float(r.mid()) - near),
     )
 

@@ -10,6 +10,7 @@ from flint import arb, ctx, fmpz, fmpz_poly
 from sympy import CRootOf, Expr, Poly, Rational, Symbol
 
 from derive.errors import ConvergenceError
+from numerics.algebraic_branch import complex_roots
 
 _x = Symbol("x")
 _MOST_BITS = 1 << 14
@@ -109,7 +110,7 @@ def real_roots(polynomial: fmpz_poly) -> list[arb]:
     if polynomial.degree() < 1:
         return []
     # FLINT returns a real root with an imaginary part that is exactly zero
-    found = [r.real for r, _ in polynomial.complex_roots() if r.imag.is_zero()]
+    found = [r.real for r in complex_roots(polynomial) if r.imag.is_zero()]
     return sorted(found, key=lambda r: r.mid())
 
 

@@ -8,16 +8,18 @@ from itertools import pairwise
 from math import cosh, exp, pi, sinh
 
 import numpy as np
+import sympy
 from flint import acb, arb, ctx
 from numpy.typing import ArrayLike
 
-from derive.algebraic_law import AlgebraicLaw, coefficients_in_z, needs_numbers
+from derive.algebraic_law import AlgebraicLaw, coefficients_in_z, m, needs_numbers, z
 from derive.algebraic_number import AlgebraicNumber
 from derive.errors import BranchError, ConvergenceError, DomainError
 from derive.exact_input import exact
+from derive.free_convolution import put_in_equation
 from derive.polynomial_ring import Exact
 from derive.support import Bulk, boundary_branch, discriminant_in_z, support
-from numerics.algebraic_branch import AlgebraicBranch
+from numerics.algebraic_branch import AlgebraicBranch, complex_roots
 
 #: Stages of 2^-20 by which a point is approached; enough to reach the smallest float from one.
 _MOST_STAGES = 56
@@ -55,20 +57,20 @@ def stieltjes_ball(law: AlgebraicLaw, point: complex | acb, bits: int = 64) -> a
     [0.618033988749895 +/- 1.52e-16]
     """
     needs_numbers(law, "stieltjes_ball(law, point)")
-    z = acb(point)
-    if not z.is_exact():
+    place = acb(point)
+    if not place.is_exact():
         raise DomainError(
-            f"stieltjes_ball(law, {z})",
+            f"stieltjes_ball(law, {place})",
             "the point is a ball of positive radius",
             "the walk along the curve ends at an exact point",
             "stieltjes_ball(law, point.mid())",
         )
     work = max(bits + 32, _precision(law))
     branch = law.branch()
-    if z.imag < 0:
-        return stieltjes_ball(law, z.conjugate(), bits).conjugate()
-    above = acb(z.real, z.imag if z.imag > branch.start.imag else branch.start.imag)
-    return branch.moved(above, work).moved(z, work).root
+    if place.imag < 0:
+        return stieltjes_ball(law, place.conjugate(), bits).conjugate()
+    above = acb(place.real, place.imag.max(branch.start.imag))
+    return branch.moved(above, work).moved(place, work).root
 
 
 def _precision(law: AlgebraicLaw) -> int:
@@ -168,9 +170,11 @@ def density(law: AlgebraicLaw, x: ArrayLike) -> np.ndarray:
     for bulk in support(law).bulks:
         for left, right in pairwise((bulk.lower, *bulk.breaks, bulk.upper)):
             low, high = left.ball(256), right.ball(256)
-            inside = [i for i in np.argsort(flat, kind="stable") if _within(flat[i], low, high)]
+            inside = [
+                i for i in np.argsort(flat, kind="stable") if _within(float(flat[i]), low, high)
+            ]
             if inside:
-                found = _density_on_segment(law, low, high, [arb(flat[i]) for i in inside])
+                found = _density_on_segment(law, low, high, [arb(float(flat[i])) for i in inside])
                 values[inside] = [float(v.mid()) for v in found]
             for edge, side in ((left, 1), (right, -1)):
                 here = flat == float(edge)
@@ -207,7 +211,7 @@ def _density_on_segment(law: AlgebraicLaw, low: arb, high: arb, points: list[arb
     bits = _precision(law)
     with ctx.workprec(256):
         middle = arb(((low + high) / 2).mid())
-    centre = boundary_branch(law.branch(), middle, bits)
+    centre = boundary_branch(_continuous_branch(law), middle, bits)
     found: list[arb] = [arb(0)] * len(points)
     upper = [i for i, x in enumerate(points) if x >= middle]
     lower = [i for i, x in enumerate(points) if not x >= middle]
@@ -218,6 +222,27 @@ def _density_on_segment(law: AlgebraicLaw, low: arb, high: arb, points: list[arb
             with ctx.workprec(bits):
                 found[i] = here.root.imag / arb.pi()
     return found
+
+
+@lru_cache(maxsize=32)
+def _continuous_branch(law: AlgebraicLaw) -> AlgebraicBranch:
+    """Return the branch of the law less its atoms at rational points, which has the same density.
+
+    Next to an atom all roots m share its pole, and subtracting it keeps them apart.
+    """
+    poles = [
+        a for a in support(law).atoms if a.place.exact.is_Rational and a.mass.exact.is_Rational
+    ]
+    branch = law.branch()
+    if not poles:
+        return branch
+    share = sum((a.mass.exact / (a.place.exact - z) for a in poles), sympy.Integer(0))
+    coefficients = coefficients_in_z(put_in_equation(law, m + share, z))
+    with ctx.workprec(256):
+        known = branch.refined(256)
+        for atom in poles:
+            known -= atom.mass.ball(256) / (atom.place.ball(256) - branch.start)
+    return AlgebraicBranch(coefficients, branch.start, known)
 
 
 def _carried(branch: AlgebraicBranch, x: arb, bits: int) -> AlgebraicBranch:
@@ -306,7 +331,7 @@ def _pieces(law: AlgebraicLaw, bulk: Bulk) -> list[arb]:
 @lru_cache(maxsize=32)
 def _complex_branch_points(law: AlgebraicLaw) -> list[acb]:
     factors = discriminant_in_z(law).factor()[1] if law.degree > 1 else []
-    roots = [r for factor, _ in factors for r, _ in factor.complex_roots() if r.imag > 0]
+    roots = [r for factor, _ in factors for r in complex_roots(factor) if r.imag > 0]
     return sorted(roots, key=lambda r: float(r.imag.mid()))
 
 
@@ -314,7 +339,7 @@ def _piece_average(
     law: AlgebraicLaw, low: arb, high: arb, function: Callable[[float], float], step: float
 ) -> float:
     """Return one double-exponential sum over a smooth piece."""
-    leading = coefficients_in_z(law.polynomial)[-1]
+    leading = _continuous_branch(law).coefficients[-1]
     # next to a square-root edge the density is small and 2^-52 of the width holds no mass
     hard = [bool(leading(end).contains(0)) for end in (low, high)]
     points, weights = [], []

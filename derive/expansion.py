@@ -118,10 +118,9 @@ def expansion(poly: Expr, m: Symbol, z: Symbol, moments: Sequence[Expr]) -> Expa
     """Return the expansion at infinity of P(m, z) with the given first moments."""
     table = Poly(poly, m, z).terms()
     values = [c for _, c in table]
-    field, elements = construct_domain(
-        [*values, *moments, sympy.Integer(1)], field=True, extension=True
-    )
-    elements = list(elements)
+    numbers = [*values, *moments, sympy.Integer(1)]
+    found: Any = construct_domain(numbers, field=True, extension=True)
+    field, elements = found[0], list(found[1])
     degree = max(i for (i, _), _ in table)
     shift = max(j - i for (i, j), _ in table)
     rows: list[dict[int, Any]] = [{} for _ in range(degree + 1)]

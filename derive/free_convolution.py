@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sympy
-from sympy import Expr, Symbol
+from sympy import Expr
 
 from derive.algebraic_law import (
     AlgebraicLaw,
@@ -45,7 +45,7 @@ def _conditions(call: str, *laws: AlgebraicLaw, more: Sequence[Any] = ()) -> tup
     return kept_conditions(call, [c for law in laws for c in law.conditions] + list(more))
 
 
-def moments_at(law: AlgebraicLaw, count: int, point: Mapping[Symbol, Expr]) -> list[Expr]:
+def moments_at(law: AlgebraicLaw, count: int, point: Mapping[Any, Any]) -> list[Expr]:
     """Return the first moments of a law with its parameters put at a point."""
     return [v.subs(point) for v in law.moments(count)]
 
@@ -92,7 +92,7 @@ def free_sum(left: AlgebraicLaw, right: AlgebraicLaw) -> AlgebraicLaw:
     second = ring.substituted(ring.numerator(right.polynomial), {z: ((gz - gt) * gm - one, gm)})
     relation = ring.write(ring.resultant(first, second, _t))
 
-    def moments(count: int, point: Mapping[Symbol, Expr]) -> list[Expr]:
+    def moments(count: int, point: Mapping[Any, Any]) -> list[Expr]:
         pairs = zip(
             free_cumulants_from_moments(moments_at(left, count, point)),
             free_cumulants_from_moments(moments_at(right, count, point)),
@@ -171,7 +171,7 @@ def free_product(left: AlgebraicLaw, right: AlgebraicLaw) -> AlgebraicLaw:
     product = ring.resultant(first, second, _t)
     relation = ring.write(ring.substituted(product, {_y: (-one - gz * gm, one)}))
 
-    def moments(count: int, point: Mapping[Symbol, Expr]) -> list[Expr]:
+    def moments(count: int, point: Mapping[Any, Any]) -> list[Expr]:
         if not count:
             return []
         one_side = s_coefficients_from_moments(moments_at(left, count, point))
@@ -235,7 +235,7 @@ def free_compression(law: AlgebraicLaw, share: Exact) -> AlgebraicLaw:
     # alpha z_corner: the argument of the law is z - (1 - alpha)/(alpha m)
     relation = put_in_equation(law, alpha * m, z - (1 - alpha) / (alpha * m))
 
-    def moments(count: int, point: Mapping[Symbol, Expr]) -> list[Expr]:
+    def moments(count: int, point: Mapping[Any, Any]) -> list[Expr]:
         cumulants = free_cumulants_from_moments(moments_at(law, count, point))
         factor = alpha.subs(point)
         return moments_from_free_cumulants([k * factor**i for i, k in enumerate(cumulants)])
@@ -282,7 +282,7 @@ def free_power(law: AlgebraicLaw, times: Exact) -> AlgebraicLaw:
     conditions = _conditions(call, law, more=(sympy.Ge(copies, 1),))
     relation = put_in_equation(law, m, z / copies + (1 / copies - 1) / m)
 
-    def moments(count: int, point: Mapping[Symbol, Expr]) -> list[Expr]:
+    def moments(count: int, point: Mapping[Any, Any]) -> list[Expr]:
         cumulants = free_cumulants_from_moments(moments_at(law, count, point))
         return moments_from_free_cumulants([k * copies.subs(point) for k in cumulants])
 
@@ -327,7 +327,7 @@ def correlated_wishart(population: AlgebraicLaw, ratio: Exact) -> AlgebraicLaw:
     shrink = 1 - c - c * z * m
     relation = put_in_equation(population, shrink * m, z / shrink)
 
-    def moments(count: int, point: Mapping[Symbol, Expr]) -> list[Expr]:
+    def moments(count: int, point: Mapping[Any, Any]) -> list[Expr]:
         # the n x n companion is a free compound Poisson law: kappa_k = c m_k(Sigma)
         factor = c.subs(point)
         cumulants = [factor * v for v in moments_at(population, count, point)]

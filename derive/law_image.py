@@ -8,7 +8,7 @@ from typing import Any
 
 import sympy
 from flint import acb, arb, ctx, fmpq, fmpz_poly
-from sympy import Expr, Poly, Symbol
+from sympy import Expr, Poly
 
 from derive.algebraic_law import (
     AlgebraicLaw,
@@ -66,7 +66,7 @@ def affine(law: AlgebraicLaw, scale: Exact, shift: Exact = 0) -> AlgebraicLaw:
     conditions = kept_conditions(call, (*law.conditions, sympy.Ne(s, 0)))
     relation = put_in_equation(law, s * m, (z - t) / s)
 
-    def moments(count: int, point: Mapping[Symbol, Expr]) -> list[Expr]:
+    def moments(count: int, point: Mapping[Any, Any]) -> list[Expr]:
         old = [sympy.Integer(1), *moments_at(law, count, point)]
         a, b = s.subs(point), t.subs(point)
         return [
@@ -186,7 +186,7 @@ def moebius(law: AlgebraicLaw, a: Exact, b: Exact, c: Exact, d: Exact) -> Algebr
         ends += [(a * t.place.exact + b) / (c * t.place.exact + d) for t in found.atoms]
         nonnegative = all(bool(x >= 0) for x in ends)
 
-    def known(count: int, point: Mapping[Symbol, Expr]) -> Sequence[Expr]:
+    def known(count: int, point: Mapping[Any, Any]) -> Sequence[Expr]:
         return moments[:count]
 
     return law_from_moments(call, relation, known, nonnegative, law.conditions)
@@ -212,10 +212,9 @@ def _taylor_at(law: AlgebraicLaw, pole: Expr, count: int) -> list[Expr]:
     """Return the averages of (X - pole)^-k, k = 1 ... count: the Taylor series of m, exact."""
     start = _exact_value(law, pole)
     shifted = Poly(law.polynomial.subs(z, pole + _s), m, _s).terms()
-    field, elements = sympy.construct_domain(
-        [c for _, c in shifted] + [start], field=True, extension=True
-    )
-    elements = list(elements)
+    numbers = [c for _, c in shifted] + [start]
+    found: Any = sympy.construct_domain(numbers, field=True, extension=True)
+    field, elements = found[0], list(found[1])
     rows: dict[int, list[Any]] = {}
     for ((i, j), _), c in zip(shifted, elements, strict=False):
         rows.setdefault(i, [field.zero] * count)
@@ -316,7 +315,7 @@ def square(law: AlgebraicLaw) -> AlgebraicLaw:
     both = ring.resultant(plus, minus, _a)
     relation = ring.write(ring.resultant(both, gs**2 - gz, _s))
 
-    def moments(count: int, point: Mapping[Symbol, Expr]) -> list[Expr]:
+    def moments(count: int, point: Mapping[Any, Any]) -> list[Expr]:
         return moments_at(law, 2 * count, point)[1::2]
 
     return law_from_moments("square(law)", relation, moments, True, law.conditions)

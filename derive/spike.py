@@ -87,7 +87,7 @@ def multiplicative_spike(law: AlgebraicLaw, strength: Exact) -> Outlier:
             "multiplicative_spike(law, strength) with strength > 0 other than 1",
         )
     place = (1 + _x) / (_x * s_transform(law, _x))
-    at = {_x: 1 / (spike - 1)}
+    at: dict[Any, Any] = {_x: 1 / (spike - 1)}
     overlap = -spike * _x**2 * sympy.diff(place, _x) / place
     return _outlier(place.subs(at), overlap.subs(at))
 
@@ -142,7 +142,7 @@ def additive_spike(law: AlgebraicLaw, strength: Exact) -> Outlier:
             "additive_spike(law, strength) with strength other than 0",
         )
     place = r_transform(law, _x) + 1 / _x
-    at = {_x: 1 / spike}
+    at: dict[Any, Any] = {_x: 1 / spike}
     return _outlier(place.subs(at), (-(_x**2) * sympy.diff(place, _x)).subs(at))
 
 

@@ -14,13 +14,14 @@ from functools import lru_cache
 from itertools import pairwise
 from math import lcm
 
+import sympy
 from flint import acb, acb_poly, arb, ctx, fmpq_poly, fmpz, fmpz_mpoly, fmpz_poly
 
 from derive.algebraic_law import AlgebraicLaw, coefficients_in_z, m, needs_numbers, z
 from derive.algebraic_number import AlgebraicNumber, algebraic_roots, real_roots
 from derive.errors import BranchError
 from derive.polynomial_ring import PolynomialRing
-from numerics.algebraic_branch import AlgebraicBranch, newton_enclosure
+from numerics.algebraic_branch import AlgebraicBranch, complex_roots, newton_enclosure
 
 _PRECISIONS = (96, 256, 512)
 
@@ -156,6 +157,7 @@ def support(law: AlgebraicLaw) -> Support:
     (['1', '9'], ['3/4 at 0'])
     """
     needs_numbers(law, "support(law)")
+    _refuse_impostor(law)
     branch = law.branch()
     places = critical_points(law)
     status, smooth = [False], [False]
@@ -178,6 +180,21 @@ def support(law: AlgebraicLaw) -> Support:
     masses = [(pole, atom_mass(law, pole)) for pole in poles]
     atoms = tuple(Atom(pole, mass) for pole, mass in masses if mass != 0)
     return Support(tuple(bulks), atoms)
+
+
+def _refuse_impostor(law: AlgebraicLaw) -> None:
+    """Refuse a curve whose first moments are those of no positive measure on the line."""
+    moments = [sympy.Integer(1), *law.moments(4)]
+    for size in (2, 3):
+        hankel = sympy.Matrix(size, size, lambda i, j: moments[i + j]).det()
+        if sympy.N(hankel, 30) < -sympy.Rational(1, 10**20):
+            raise BranchError(
+                "support(law)",
+                f"the Hankel determinant of the first {2 * size - 2} moments is {hankel}",
+                "it is the average of a square for a positive law, so this root of P(m, z) is the "
+                "transform of no law",
+                "check the equation, its signs and law.conditions",
+            )
 
 
 def critical_points(law: AlgebraicLaw) -> list[AlgebraicNumber]:
@@ -399,7 +416,7 @@ class _LocalEquation:
     def separation(self) -> arb:
         """Return a third of the smallest distance between two candidates, complex ones included."""
         with ctx.workprec(128):
-            roots = [r for r, _ in self.masses_polynomial().complex_roots()]
+            roots = complex_roots(self.masses_polynomial())
             gaps = [abs(a - b).lower() for k, a in enumerate(roots) for b in roots[:k]]
             smallest = arb(1)
             for gap in gaps:

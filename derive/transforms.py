@@ -13,9 +13,10 @@ two the transform is returned in closed form, with the root taken that has the r
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import sympy
-from sympy import Expr, Poly, Symbol, cancel, degree, factor_list, sqrt
+from sympy import Expr, Poly, Symbol, cancel, factor_list, sqrt
 
 from derive.algebraic_law import AlgebraicLaw, m, z
 from derive.errors import ConditionError
@@ -64,9 +65,10 @@ def stieltjes_transform(law: AlgebraicLaw, variable: Symbol = z) -> Expr:
     call = "stieltjes_transform(law)"
     _needs_algebraic(call, law)
     if law.degree == 1:
-        return sympy.factor(_linear(law.polynomial, m)).subs(z, variable)
+        rational: Any = _tidy(_linear(law.polynomial, m))
+        return rational.subs(z, variable)
     a, b, rest, inner = _quadratic(call, law.polynomial, m, z)
-    if degree(inner, z) != 2:
+    if Poly(inner, z).degree() != 2:
         raise _no_closed_form(call, law, "its discriminant has more than two simple zeros")
     lead = Poly(inner, z).LC()
     first, second = sympy.roots(Poly(inner, z), multiple=True)
@@ -266,7 +268,7 @@ _TERMS = 6
 
 def _kept_factor(equation: Expr, series: Sequence[Expr]) -> Expr:
     """Return the irreducible factor of an equation in u, v on which u = sum_k series_k v^k lies."""
-    others = sorted(equation.free_symbols - {_u, _v}, key=lambda s: s.name)
+    others: list[Any] = sorted(equation.free_symbols - {_u, _v}, key=lambda s: s.name)
     kept = []
     for candidate in irreducible_factors((_u, _v, *others), equation):
         if candidate.has(_u):
@@ -285,7 +287,7 @@ def _kept_factor(equation: Expr, series: Sequence[Expr]) -> Expr:
 def _closed_form(call: str, law: AlgebraicLaw, equation: Expr, series: Sequence[Expr]) -> Expr:
     """Solve an equation in u and v of degree one or two for the root u = sum series_k v^k."""
     curve = _kept_factor(equation, series)
-    if degree(curve, _u) == 1:
+    if Poly(curve, _u).degree() == 1:
         return _tidy(_linear(curve, _u))
     a, b, rest, inner = _quadratic(call, curve, _u, _v)
     # 2 a u + b is the signed root of the discriminant; its first term tells the sign
@@ -312,9 +314,9 @@ def _quadratic(call: str, curve: Expr, unknown: Symbol, variable: Symbol) -> tup
             "or stieltjes_ball(law.specialize(...), z) for a number",
         )
     a, b, c = poly.all_coeffs()
-    scale, factors = factor_list(sympy.expand(b**2 - 4 * a * c), variable)
-    rest, inner = sympy.Integer(1), scale
-    for base, power in factors:
+    found: Any = factor_list(sympy.expand(b**2 - 4 * a * c), variable)
+    rest, inner = sympy.Integer(1), found[0]
+    for base, power in found[1]:
         rest *= base ** (power // 2)
         inner *= base ** (power % 2)
     return a, b, rest, sympy.expand(inner)
@@ -326,7 +328,7 @@ def _composed(coefficients: Sequence[Expr], series: Sequence[Expr], order: int) 
     for c in coefficients:
         poly = Poly(c, _v)
         dense.append([poly.coeff_monomial(_v**k) for k in range(order)])
-    total = [sympy.Integer(0)] * order
+    total: list[Expr] = [sympy.Integer(0)] * order
     for row in dense:
         total = multiply(total, series, order, sympy.Integer(0))
         total = [cancel(t + c) for t, c in zip(total, row, strict=True)]
@@ -353,11 +355,11 @@ def _tidy(expr: Expr) -> Expr:
     factored = expr.replace(_is_root, lambda e: sqrt(sympy.factor(e.base)))
     roots = sorted((e for e in factored.atoms(sympy.Pow) if _is_root(e)), key=str)
     named = [(r, sympy.Dummy()) for r in roots]
-    ratio = sympy.factor(cancel(factored.subs(named)))
+    ratio: Any = sympy.factor(cancel(factored.subs(named)))
     return ratio.subs([(d, r) for r, d in named])
 
 
-def _is_root(expr: Expr) -> bool:
+def _is_root(expr: Any) -> bool:
     return bool(expr.is_Pow and expr.exp == sympy.Rational(1, 2))
 
 

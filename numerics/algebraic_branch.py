@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from flint import acb, acb_poly, arb, ctx, fmpz_poly
 
@@ -37,6 +38,20 @@ def _box(centre: acb, radius: arb) -> acb:
 
 def _hull(start: acb, end: acb) -> acb:
     return acb(start.real.union(end.real), start.imag.union(end.imag))
+
+
+def complex_roots(polynomial: fmpz_poly) -> list[acb]:
+    """Return the distinct complex roots of an integer polynomial, as proved disjoint balls.
+
+    A real root has an imaginary part that is exactly zero.
+
+    Examples
+    --------
+    >>> [float(r.real.mid()) for r in complex_roots(fmpz_poly([-2, 1]))]
+    [2.0]
+    """
+    pairs: Any = polynomial.complex_roots()
+    return [root for root, _ in pairs]
 
 
 @dataclass(frozen=True, eq=False)
