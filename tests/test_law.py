@@ -50,7 +50,7 @@ def test_semicircle_density():
 
 def test_kesten_mckay_density():
     law = kesten_mckay(3)
-    x, low, high = _inside(law)
+    x, _, high = _inside(law)
     assert np.isclose(high, 2 * np.sqrt(2), rtol=1e-15)
     closed = 3 * np.sqrt(8 - x**2) / (2 * np.pi * (9 - x**2))
     assert np.allclose(density(law, x), closed, rtol=1e-12)

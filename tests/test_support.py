@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 
 from derive.algebraic_law import AlgebraicLaw, law_from_equation, m, z
 from derive.algebraic_number import AlgebraicNumber, algebraic_roots
+from derive.atom import atom_mass
 from derive.density import average, density, density_ball, stieltjes_ball, total_mass
 from derive.errors import ArgumentsError, BranchError, DomainError
 from derive.free_convolution import correlated_wishart, free_compression, free_sum
 from derive.law import atoms, marchenko_pastur, semicircle
 from derive.law_image import affine
-from derive.support import atom_mass, critical_points, discriminant_in_z, support
+from derive.support import critical_points, discriminant_in_z, support
 
 quick = settings(max_examples=10, derandomize=True, deadline=None)
 fractions = st.fractions(Fraction(1, 6), 4, max_denominator=6)
