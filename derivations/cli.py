@@ -10,6 +10,7 @@ import sys
 
 import typer
 
+from derivations.shell.bench import bench
 from derivations.shell.caching import cache
 from derivations.shell.checking import check
 from derivations.shell.drawing import figure
@@ -39,6 +40,7 @@ app.command("latex")(latex)
 app.command("eval", context_settings=OPEN)(evaluate)
 app.command("simulate", context_settings=OPEN)(simulate)
 app.command("figure")(figure)
+app.command("bench")(bench)
 app.add_typer(cache, name="cache")
 
 
