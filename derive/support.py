@@ -8,6 +8,7 @@ density, or not; so the true edges are told from the spurious ones by a finite n
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
@@ -151,7 +152,10 @@ def support(law: AlgebraicLaw) -> Support:
     status, smooth = [False], [False]
     anchor: AlgebraicBranch | None = None
     for low, high in _between(places):
-        passed, dense, anchor = _decided(branch, low, high, anchor)
+        last = anchor
+        passed, dense, anchor = _decided(branch, low, high, last)
+        if not passed and dense and status[-1] and last is not None:
+            passed = _smooth(last, anchor)
         smooth.append(passed)
         status.append(dense)
     status.append(False)
@@ -262,6 +266,40 @@ def dyadic(value: Fraction, width: Fraction) -> arb:
     return arb(round(value * 2**shift)) * arb(2) ** -shift
 
 
+def _smooth(left: AlgebraicBranch, right: AlgebraicBranch) -> bool:
+    """Say whether the branch passes along the real axis from one anchor to the next."""
+    try:
+        there = left.moved(right.start, _PRECISIONS[1], finest=2.0**-30)
+    except BranchError:
+        return False
+    return bool(there.root.overlaps(right.root))
+
+
+def _paths(
+    branch: AlgebraicBranch, last: AlgebraicBranch | None, x: arb
+) -> list[tuple[bool, Callable[[int], AlgebraicBranch]]]:
+    """Return ways to the boundary value at x, cheapest first, and whether each is smooth.
+
+    Most critical points concern other roots and the branch passes them on the real axis; over an
+    edge it is carried through the upper half-plane, where it has no branch point.
+    """
+
+    def along(bits: int) -> AlgebraicBranch:
+        assert last is not None
+        return last.moved(acb(x), bits, finest=2.0**-10)
+
+    def over(bits: int) -> AlgebraicBranch:
+        assert last is not None
+        left = last.start.real
+        with ctx.workprec(2 * bits):
+            height = arb(abs(x - left).mid())
+        raised = last.moved(acb(left, height), bits).moved(acb(x, height), bits)
+        return raised.moved(acb(x), bits)
+
+    from_above = (False, lambda bits: boundary_branch(branch, x, bits))
+    return [from_above] if last is None else [(True, along), (False, over), from_above]
+
+
 def _decided(
     branch: AlgebraicBranch, low: Fraction, high: Fraction, last: AlgebraicBranch | None
 ) -> tuple[bool, bool, AlgebraicBranch]:
@@ -272,24 +310,14 @@ def _decided(
         with ctx.workprec(1024):
             x = dyadic(low + share * width, width)
         for bits in _PRECISIONS:
-            if last is not None:
-                # most critical points concern other roots: the branch passes them on the axis
+            for smooth, path in _paths(branch, last, x):
                 try:
-                    there = last.moved(acb(x), bits, finest=2.0**-24)
+                    there = path(bits)
                 except BranchError:
-                    pass
-                else:
-                    dense = _verdict(there, bits)
-                    if dense is not None:
-                        return True, dense, there
-                last = None
-            try:
-                there = boundary_branch(branch, x, bits)
-            except BranchError:
-                continue
-            dense = _verdict(there, bits)
-            if dense is not None:
-                return False, dense, there
+                    continue
+                dense = _verdict(there, bits)
+                if dense is not None:
+                    return smooth, dense, there
     raise BranchError(
         "support(law)",
         f"density or gap stays open between {float(low):.6g} and {float(high):.6g}",
