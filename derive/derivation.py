@@ -241,7 +241,7 @@ class Derivation:
         str
             Statement, numbered steps with reasons and verdicts, results, symbols, references.
         """
-        from derive.latex import derivation_latex
+        from derive.page import derivation_latex
 
         return derivation_latex(self, standalone=standalone)
 

@@ -7,6 +7,7 @@ colour refinement and sorts.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -90,6 +91,8 @@ class Field:
         One for each index.
     symmetric : bool
         True for a symmetric matrix, whose two indices may be exchanged.
+    meaning : str
+        What it is, for the table of symbols of a printed page.
 
     Examples
     --------
@@ -103,6 +106,7 @@ class Field:
     name: str
     spaces: tuple[Space, ...]
     symmetric: bool = False
+    meaning: str = dataclasses.field(default="", compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.spaces and self.name in ("delta", "1"):

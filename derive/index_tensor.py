@@ -303,7 +303,9 @@ def _latex_term(term: Term, taken: set[str], printer: LatexPrinter) -> str:
     if names:
         shown.append(rf"\sum_{{{' '.join(names.values())}}}")
     for field, ids in term.factors:
-        name = r"\delta" if field == DELTA else printer.doprint(sp.Symbol(field.name))
+        # a printer of pages also keeps what the field means, for its table of symbols
+        show = getattr(printer, "field", lambda name, meaning: printer.doprint(sp.Symbol(name)))
+        name = r"\delta" if field == DELTA else show(field.name, field.meaning)
         name = f"{{{name}}}" if "_" in name else name
         written = " ".join(names.get(i, i.name) for i in ids)
         shown.append(f"{name}_{{{written}}}" if written else name)

@@ -1,124 +1,129 @@
-"""LaTeX of formulas, steps and whole derivations; prose is escaped, mathematics comes from SymPy.
+"""LaTeX of expressions, definitions, formulas and steps; the whole page is in :mod:`derive.page`.
 
-The document compiles with plain pdflatex in one run: references are numbered here, not by LaTeX.
+Mathematics comes from SymPy's printer with the letters of the paper; names that are not plain
+identifiers are refused, so that nothing in them can act on the document.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import sympy as sp
 from sympy.printing.latex import LatexPrinter
 
 from derive.errors import ConditionError
+from derive.line_breaking import LINE, lines, width
+from derive.prose import escape, is_plain_mathematics, sentence
+from numerics.functions import textbook
 from numerics.lower import Let
 
 if TYPE_CHECKING:
-    from derive.derivation import Derivation
     from derive.fixed_point import FixedPoint
     from derive.formula import Formula
     from derive.step import Step
 
-_SPECIAL = {
-    "\\": r"\textbackslash{}",
-    "{": r"\{",
-    "}": r"\}",
-    "&": r"\&",
-    "%": r"\%",
-    "#": r"\#",
-    "_": r"\_",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"$<$",
-    ">": r"$>$",
-    '"': "''",
-}
-
-PREAMBLE = r"""\documentclass[11pt]{article}
-\usepackage[T1]{fontenc}
-\usepackage[utf8]{inputenc}
-\usepackage[margin=25mm]{geometry}
-\usepackage{amsmath,amssymb,graphicx,array,longtable}
-\newsavebox{\derivebox}
-\newcommand{\fitted}[1]{\sbox{\derivebox}{$\displaystyle #1$}%
-  \ifdim\wd\derivebox>\linewidth\resizebox{\linewidth}{!}{\usebox{\derivebox}}%
-  \else\usebox{\derivebox}\fi}
-\newcommand{\verdict}[1]{\textsc{\small #1}}
-\setlength{\parindent}{0pt}\setlength{\parskip}{4pt}
-\raggedbottom
-"""
+_EIGENVALUE = re.compile(r"s_([A-Za-z][A-Za-z0-9_]*)_([0-3])")
+_IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}'{0,3}")
+LONGEST_PAIR = 900.0  # points; a longer left side is not repeated
 
 
-def escape(prose: str) -> str:
-    r"""Return prose with every character LaTeX would act on made harmless; ``$...$`` is kept.
+class Printer(LatexPrinter):
+    """SymPy's printer with the letters of a paper; it remembers the letters it printed.
 
     Parameters
     ----------
-    prose : str
-        A sentence; mathematics between dollar signs is passed through if it is plain.
-
-    Returns
-    -------
-    str
-        Safe to typeset.
-
-    Examples
-    --------
-    >>> print(escape("k/d -> kappa, 50% of $x_i$"))
-    k/d $\to$ kappa, 50\% of $x_i$
-    >>> print(escape(r"\input{secret}"))
-    \textbackslash{}input\{secret\}
+    names : mapping of str to str, optional
+        LaTeX of symbols by name.
     """
-    parts = re.split(r"(\$[^$]*\$)", prose)
-    out = []
-    for part in parts:
-        if len(part) > 1 and part.startswith("$") and part.endswith("$") and _harmless(part):
-            out.append(part)
-            continue
-        text = "".join(r"\$" if c == "$" else _SPECIAL.get(c, c) for c in part)
-        text = text.replace("-$>$", r"$\to$")
-        out.append(re.sub(r"\boo\b", lambda _: r"$\infty$", text))
-    return "".join(out).encode("ascii", "backslashreplace").decode().replace("\\x", "x")
 
+    def __init__(self, names: Mapping[str, str] | None = None):
+        super().__init__({"symbol_names": dict(names or {}), "fold_short_frac": False})
+        self.letters: list[str] = []
+        self.functions: list[str] = []
+        self.eigenvalues: dict[str, str] = {}  # LaTeX of a bound eigenvalue -> its matrix
+        self.fields: dict[str, str] = {}  # LaTeX of a field -> its meaning
+        self._inside = 0  # depth of fractions around what is printed
 
-_FORBIDDEN = re.compile(
-    r"\\(input|include|write|read|open|catcode|def|let|csname|immediate|special)"
-)
+    def show(self, thing: Any) -> str:
+        """Return anything a step may hold as LaTeX."""
+        if thing is None:
+            return ""
+        if isinstance(thing, str):
+            return r"\text{" + sentence(thing, self._settings["symbol_names"]) + "}"
+        if isinstance(thing, tuple | list):
+            return r",\quad ".join(self.show(t) for t in thing)
+        if isinstance(thing, dict):
+            return r",\quad ".join(
+                self.show(sp.Eq(sp.sympify(k), sp.sympify(v), evaluate=False))
+                for k, v in thing.items()
+            )
+        if not isinstance(thing, sp.Basic | sp.MatrixBase):
+            own = getattr(thing, "_latex", None)
+            if callable(own):
+                return str(own(self))
+            return r"\text{" + escape(str(thing)) + "}"
+        return self.doprint(thing)
 
+    def _print(self, expr: Any, **kwargs: Any) -> str:
+        name = type(expr).__name__
+        if name in ("SpectralTrace", "ResolventTrace", "WordTrace") and name not in self.functions:
+            self.functions.append(name)
+        return super()._print(expr, **kwargs)
 
-def _harmless(mathematics: str) -> bool:
-    return not _FORBIDDEN.search(mathematics) and "^^" not in mathematics
+    def field(self, name: str, meaning: str) -> str:
+        """Print the name of a field of index notation, whose letters are its own."""
+        shown = super()._print_Symbol(sp.Symbol(name))
+        self.fields[shown] = meaning
+        return shown
 
+    def _as_ordered_terms(self, expr: Any, order: Any = None) -> list[Any]:
+        """Put a positive number first and negative terms last: 1 + rho - t, not -t + rho + 1."""
+        terms = super()._as_ordered_terms(expr, order=order)
 
-class _Printer(LatexPrinter):
-    """SymPy's printer with the paper's letters; a name without letters of its own is escaped."""
+        def place(term: Any) -> int:
+            return 2 * bool(term.could_extract_minus_sign()) + bool(
+                term.is_Number == bool(term.could_extract_minus_sign())
+            )
+
+        return sorted(terms, key=place)
+
+    def _print_Mul(self, expr: Any) -> str:
+        """Print a fraction inside a fraction on one line where its parts are short."""
+        before, inside = self._settings["fold_short_frac"], self._inside
+        self._settings["fold_short_frac"] = inside > 0
+        self._inside += sp.fraction(expr, exact=True)[1] != 1
+        try:
+            return super()._print_Mul(expr)
+        finally:
+            self._settings["fold_short_frac"], self._inside = before, inside
 
     def _print_Symbol(self, expr: Any, style: str = "plain") -> str:
         names: Mapping[str, str] = self._settings["symbol_names"]
-        if expr.name in names:
-            return names[expr.name]
-        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_']{0,63}", expr.name):
-            if expr.name and _looks_typeset(expr.name):
-                return expr.name
-            raise ConditionError(
-                "latex()",
-                f"the symbol {expr.name[:60]!r} cannot be typeset",
-                "names of letters, digits and underscores only are printed as they are",
-                'notation.quantity("name", "meaning", latex=...)',
-            )
-        return super()._print_Symbol(expr, style)
+        bound = _EIGENVALUE.fullmatch(expr.name)
+        if bound is not None and expr.name not in names:
+            matrix = super()._print_Symbol(sp.Symbol(bound[1]))
+            shown = f"s_{{{matrix}}}" + "'" * int(bound[2])
+            self.eigenvalues[shown] = matrix
+            return shown
+        if expr.name not in self.letters:
+            self.letters.append(expr.name)
+        shown = names.get(expr.name)
+        if shown is not None and is_plain_mathematics(shown):
+            return shown
+        if shown is None and _IDENTIFIER.fullmatch(expr.name):
+            return super()._print_Symbol(expr, style)
+        if shown is None and is_plain_mathematics(expr.name):
+            return expr.name
+        raise ConditionError(
+            "latex()",
+            f"the symbol {(shown or expr.name)[:60]!r} cannot be typeset",
+            "names of letters, digits and underscores, and plain mathematics, are printed",
+            'notation.quantity("name", "meaning", latex=...)',
+        )
 
     _print_Dummy = _print_Symbol
-
-
-def _looks_typeset(name: str) -> bool:
-    return (
-        bool(re.fullmatch(r"[A-Za-z0-9_{}\\^',;:()\s/|+\-=!.]*", name))
-        and _harmless(name)
-        and name.count("{") == name.count("}")
-    )
 
 
 def expression_latex(expression: Any, names: Mapping[str, str] | None = None) -> str:
@@ -127,7 +132,7 @@ def expression_latex(expression: Any, names: Mapping[str, str] | None = None) ->
     Parameters
     ----------
     expression : Expr, Eq, str or object
-        Text is typeset as text; an object may print itself by ``_latex_``.
+        Text is typeset as text; an object may print itself by ``_latex``.
     names : mapping of str to str, optional
         LaTeX of symbols by name.
 
@@ -136,30 +141,96 @@ def expression_latex(expression: Any, names: Mapping[str, str] | None = None) ->
     str
         Without dollar signs.
 
+    Raises
+    ------
+    ConditionError
+        For a symbol whose name could act on the document.
+
     Examples
     --------
     >>> print(expression_latex(sp.Symbol("tau") / 2, {"tau": r"\tau"}))
     \frac{\tau}{2}
     """
-    if expression is None:
-        return ""
-    if isinstance(expression, str):
-        return r"\text{" + escape(expression) + "}"
-    if isinstance(expression, tuple | list):
-        return r",\quad ".join(expression_latex(e, names) for e in expression)
-    if isinstance(expression, dict):
-        pairs = [sp.Eq(k, v, evaluate=False) for k, v in expression.items()]
-        return r",\quad ".join(expression_latex(p, names) for p in pairs)
-    own = getattr(expression, "latex", None)
-    if not isinstance(expression, sp.Basic | sp.MatrixBase):
-        if callable(own):
-            return str(own())
-        return r"\text{" + escape(str(expression)) + "}"
-    printer = _Printer({"symbol_names": dict(names or {}), "fold_short_frac": False})
-    return printer.doprint(expression)
+    return Printer(names).show(expression)
 
 
-def definition_latex(definition: Let | FixedPoint, names: Mapping[str, str]) -> str:
+def displayed(latex: str) -> str:
+    r"""Return an equation as a display, cut into lines if it is long.
+
+    Parameters
+    ----------
+    latex : str
+        Mathematics without dollar signs.
+
+    Returns
+    -------
+    str
+        ``\[...\]`` or an ``align*`` of several lines; a line that is still too wide is shrunk by
+        ``\fitted``, which the preamble of :mod:`derive.page` defines.
+
+    Examples
+    --------
+    >>> print(displayed("a = b"))
+    \[a = b\]
+    """
+    cut = [_guarded(line) for line in lines(latex)]
+    if len(cut) == 1:
+        return rf"\[{cut[0]}\]"
+    return (
+        "\\begin{align*}\n" + "\\\\\n".join(f"&{_indent(c)}{c}" for c in cut) + ("\n\\end{align*}")
+    )
+
+
+def displayed_definitions(definitions: Sequence[str]) -> str:
+    r"""Return definitions below each other, aligned at their first relation.
+
+    Parameters
+    ----------
+    definitions : sequence of str
+        Each ``a = b`` or ``x:\quad equations``.
+
+    Returns
+    -------
+    str
+        One ``align*``.
+
+    Examples
+    --------
+    >>> print(displayed_definitions(["a = b", "c = d"]))
+    \begin{align*}
+    a &= b\\
+    c &= d
+    \end{align*}
+    """
+    rows = []
+    for definition in definitions:
+        mark = re.search(r":\\quad | = ", definition)
+        left, right = (definition[: mark.start()], definition[mark.start() :]) if mark else (
+            "", definition)  # fmt: skip
+        first, *rest = lines(right.strip(), LINE - width(left))
+        rows.append(f"{left} &{_guarded(first)}")
+        rows += [f"&\\quad{{}}{_guarded(line)}" for line in rest]
+    return "\\begin{align*}\n" + "\\\\\n".join(rows) + "\n\\end{align*}"
+
+
+def _guarded(line: str) -> str:
+    """Let the document shrink a line that may be too wide."""
+    if width(line) <= 0.85 * LINE:
+        return line
+    # in a box of its own a sign is binary only if something stands before it
+    return rf"\fitted{{{{}}{line}}}" if re.match(r"[-+=<>\\]", line) else rf"\fitted{{{line}}}"
+
+
+def _indent(line: str) -> str:
+    inner = line.removeprefix(r"\fitted{").removeprefix("{}")
+    if re.match(r"[-+](?!\w)", inner):
+        return r"\quad{}"
+    return "{}" if re.match(r"=|\\longrightarrow", inner) else ""
+
+
+def definition_latex(
+    definition: Let | FixedPoint, names: Mapping[str, str], printer: Printer | None = None
+) -> str:
     """Return one definition of a formula as LaTeX.
 
     Parameters
@@ -168,25 +239,30 @@ def definition_latex(definition: Let | FixedPoint, names: Mapping[str, str]) -> 
         An abbreviation, or unknowns with their equations and branch.
     names : mapping of str to str
         LaTeX of symbols.
+    printer : Printer, optional
+        Remembers the letters.
 
     Returns
     -------
     str
         One displayed line.
     """
+    printer = printer or Printer(names)
     if isinstance(definition, Let):
-        return expression_latex(
-            sp.Eq(definition.symbol, definition.expression, evaluate=False), names
-        )
-    equations = r",\ ".join(
-        expression_latex(sp.Eq(definition.expanded(r), 0, evaluate=False), names)
-        for r in definition.residuals
+        return printer.show(sp.Eq(definition.symbol, definition.expression, evaluate=False))
+    equations = r",\quad ".join(
+        printer.show(sp.Eq(definition.expanded(r), 0, evaluate=False)) for r in definition.residuals
     )
     region = definition.branch.region
-    unknowns = ", ".join(expression_latex(u, names) for u in definition.unknowns)
-    if region is None or region in (sp.true, sp.false):
-        return rf"{unknowns}:\quad {equations}"
-    return rf"{unknowns}:\quad {equations},\quad {expression_latex(region, names)}"
+    conditions = [] if region is None or region in (sp.true, sp.false) else [printer.show(region)]
+    if definition.branch.anchor is not None:
+        expression, variable, point, value = definition.branch.anchor
+        conditions.append(
+            f"{printer.show(expression)} \\to {printer.show(sp.sympify(value))}"
+            f"\\ \\text{{as}}\\ {printer.show(variable)} \\to {printer.show(sp.sympify(point))}"
+        )
+    unknowns = ",".join(printer.show(u) for u in definition.unknowns)
+    return rf"{unknowns}:\quad " + r",\quad ".join([equations, *conditions])
 
 
 def formula_latex(formula: Formula) -> str:
@@ -200,18 +276,23 @@ def formula_latex(formula: Formula) -> str:
     Returns
     -------
     str
-        An ``aligned``-free list of lines joined by ``\quad\text{with}\quad`` and commas.
+        One line: the result, ``with``, and the definitions separated by commas.
     """
     body = formula.body
     head = f"{body.symbol} = {expression_latex(body.expr, body.latex)}"
-    lines = [definition_latex(w, body.latex) for w in body.where]
-    if not lines:
+    defined = [definition_latex(w, body.latex) for w in body.where]
+    if not defined:
         return head
-    return head + r",\qquad\text{with}\quad " + r",\quad ".join(lines)
+    return head + r",\qquad\text{with}\quad " + r",\quad ".join(defined)
 
 
-def step_latex(step: Step, names: Mapping[str, str] | None = None) -> str:
-    """Return the statement of a step as LaTeX.
+def step_latex(
+    step: Step,
+    names: Mapping[str, str] | None = None,
+    previous: Any = None,
+    printer: Printer | None = None,
+) -> str:
+    r"""Return the statement of a step as LaTeX.
 
     Parameters
     ----------
@@ -219,117 +300,56 @@ def step_latex(step: Step, names: Mapping[str, str] | None = None) -> str:
         What to print.
     names : mapping of str to str, optional
         LaTeX of symbols.
+    previous : Expr, optional
+        The line printed just before; it is not repeated.
+    printer : Printer, optional
+        Remembers the letters.
 
     Returns
     -------
     str
-        ``before = after`` where both are expressions of moderate length, else ``after``.
+        ``before = after`` for what was typed, an arrow for what the engine computed; only
+        ``after`` where the left side is the line before or is too long to repeat.
     """
-    after = expression_latex(step.after, names)
-    if step.kind in ("asserted", "derived") and isinstance(step.before, sp.Expr):
-        before = expression_latex(step.before, names)
-        if len(before) + len(after) < 700 and isinstance(step.after, sp.Expr):
-            return (
-                rf"{before} \;\longrightarrow\; {after}"
-                if step.kind == "derived"
-                else (rf"{before} = {after}")
-            )
-    return after
+    printer = printer or Printer(names)
+    after, before = step.after, step.before
+    if step.kind == "cited" and isinstance(after, sp.Equality):
+        return _cited(after, printer)
+    relation = {"asserted": "=", "derived": r"\longrightarrow"}.get(step.kind)
+    shown = printer.show(after)
+    if relation is None or before is None or isinstance(after, sp.Equality | str):
+        return shown
+    if _same(before, previous):
+        return rf"{relation} {shown}"
+    if not _printable(before):
+        return shown
+    letters, functions = list(printer.letters), list(printer.functions)
+    left = printer.show(before)
+    if width(left) > LONGEST_PAIR:
+        printer.letters, printer.functions = letters, functions  # it is not printed
+        return rf"\ldots {relation} {shown}"
+    return rf"{left} {relation} {shown}"
 
 
-def derivation_latex(derivation: Derivation, standalone: bool = False) -> str:
-    """Return a derivation as LaTeX.
-
-    Parameters
-    ----------
-    derivation : Derivation
-        What to print; its steps are run.
-    standalone : bool
-        With preamble and ``document``.
-
-    Returns
-    -------
-    str
-        Statement, steps, results, symbols, references.
-    """
-    names = {n: shown for n, (shown, _) in derivation.outcome.notation.items()}
-    lines = [
-        rf"\section*{{{escape(derivation.id)}}}",
-        escape(derivation.statement),
-        "",
-        rf"Limit: {escape(derivation.limit)}. "
-        rf"Verdict: \verdict{{{derivation.status.name.lower()}}} (the weakest step).",
-        r"\subsection*{Derivation}",
-        r"\begin{enumerate}",
-    ]
-    sources = [derivation.reference]
-    for step in derivation.steps:
-        cite = ""
-        if step.citing:
-            if step.citing not in sources:
-                sources.append(step.citing)
-            cite = f" [{sources.index(step.citing) + 1}]"
-        lines.append(
-            rf"\item \textbf{{{escape(step.rule)}}} \verdict{{{step.verdict.name.lower()}}}: "
-            rf"{escape(step.reason)}{cite}"
-        )
-        if isinstance(step.after, str):
-            lines.append(r"\par " + escape(step.after))
-        elif step.after is not None:
-            lines.append(rf"\[\fitted{{{step_latex(step, names)}}}\]")
-    lines += [r"\end{enumerate}", r"\subsection*{Result}"]
-    for name, formula in derivation.outcome.results.items():
-        body = formula.body
-        head = f"{body.symbol} = {expression_latex(body.expr, body.latex)}"
-        lines.append(rf"{escape(name)}, for {escape(_conditions(formula))}:")
-        lines.append(rf"\[\fitted{{{head}}}\]")
-        if body.where:
-            lines.append("where")
-            for definition in body.where:
-                lines.append(rf"\[\fitted{{{definition_latex(definition, body.latex)}}}\]")
-    lines += [
-        r"\subsection*{Symbols}",
-        r"\begin{longtable}{@{}l>{\raggedright\arraybackslash}p{0.75\linewidth}@{}}",
-    ]
-    used = _letters_used(derivation)
-    for name, (shown, meaning) in derivation.outcome.notation.items():
-        if name in used:
-            lines.append(rf"${shown}$ & {escape(meaning)} \\")
-    lines += [r"\end{longtable}", r"\subsection*{References}", r"\begin{enumerate}"]
-    lines += [rf"\item {escape(source)}" for source in sources]
-    lines.append(r"\end{enumerate}")
-    text = "\n".join(lines) + "\n"
-    if not standalone:
-        return text
-    return PREAMBLE + "\\begin{document}\n" + text + "\\end{document}\n"
+def _cited(statement: Any, printer: Printer) -> str:
+    """Print a cited result; one that is called by its own name is printed as its closed form."""
+    left, right = printer.show(statement.lhs), printer.show(statement.rhs)
+    if _bare(left) == _bare(right):
+        right = printer.show(textbook(statement.rhs))
+    return "" if _bare(left) == _bare(right) else f"{left} = {right}"
 
 
-def _conditions(formula: Formula) -> str:
-    return ", ".join(c.text for c in formula.body.domain.conditions()) or "all arguments"
+def _bare(latex: str) -> str:
+    return re.sub(r"\\left|\\right|\\!|[{}\s]", "", latex)
 
 
-def _letters_used(derivation: Derivation) -> set[str]:
-    used: set[str] = set()
+def _same(before: Any, previous: Any) -> bool:
+    if previous is None or type(before) is not type(previous):
+        return False
+    return bool(before == previous)
 
-    def collect(thing: Any) -> None:
-        if isinstance(thing, sp.Basic):
-            used.update(str(s) for s in thing.free_symbols)
-            used.update(str(s) for s in thing.atoms(sp.Symbol))
-        elif isinstance(thing, tuple | list):
-            for t in thing:
-                collect(t)
 
-    for step in derivation.steps:
-        collect(step.before)
-        collect(step.after)
-    for formula in derivation.outcome.results.values():
-        collect(formula.body.expr)
-        used.update(str(s) for s in formula.body.symbols)
-        for definition in formula.body.where:
-            if isinstance(definition, Let):
-                collect(definition.symbol)
-                collect(definition.expression)
-            else:
-                collect(definition.unknowns)
-                collect(definition.residuals)
-    return used
+def _printable(thing: Any) -> bool:
+    if isinstance(thing, tuple | list):
+        return all(_printable(t) for t in thing)
+    return isinstance(thing, sp.Basic | sp.MatrixBase) or callable(getattr(thing, "_latex", None))
