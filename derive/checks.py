@@ -16,13 +16,13 @@ import sympy as sp
 
 from derive.domain import Domain
 from derive.errors import ConditionError, RefutedError
+from derive.exact_zero import ALGEBRA_LIMIT, exactly_zero
 from derive.index_tensor import Tensor
-from derive.spectral_trace import SpectralTrace, Spectrum, masked, partial_fractions
+from derive.spectral_trace import SpectralTrace, Spectrum
 from derive.spectrum_values import at_atoms
 from derive.verdict import Evidence, Verdict
 from numerics.ball import Ball, enclose
 from numerics.errors import BranchError, ConvergenceError, DomainError
-from numerics.functions import ResolventTrace, textbook
 from numerics.lower import lower
 
 POINTS = 24
@@ -32,8 +32,8 @@ REQUIRED = 20
 NARROW = Fraction(1, 10**12)
 # How many random spectra a statement about traces is tried on.
 SPECTRA = 4
-# Above this many operations exact algebra is not attempted: balls alone decide.
-ALGEBRA_LIMIT = 4000
+# Points that count for nothing but can refute: many decades away, and on ends that belong.
+FAR_POINTS, FAR_DECADES = 6, 7
 
 
 def equal(
@@ -77,13 +77,12 @@ def equal(
     """
     if isinstance(left, Tensor):
         return _tensors_equal(left, right)
-    left, right = (_given(sp.sympify(e), given) for e in (left, right))
-    _no_floats(left)
-    _no_floats(right)
+    left, right = (inserted(_exact(e), given) for e in (left, right))
     balls = _ball_check(left, right, domain, spectra or {}, seed)
     if balls.verdict is Verdict.REFUTED:
         return balls
-    if exactly_zero(left - right, spectra):
+    # What is defined nowhere is not true: a proof by algebra wants a point where it speaks.
+    if balls.satisfying and exactly_zero(left - right, spectra):
         return Evidence(
             Verdict.PROVED,
             "exact algebra gives zero",
@@ -175,18 +174,17 @@ def positive(
     >>> positive(1 - x, letters.domain("x")).verdict.name
     'REFUTED'
     """
-    expression = _given(sp.sympify(expression), given)
-    _no_floats(expression)
+    expression = inserted(_exact(expression), given)
     satisfying = decided = 0
-    points = domain.sample(POINTS, seed)
+    points = domain.sample(POINTS, seed) if domain.quantities else [{}]
     enclosures = _Enclosures([expression])
-    for point in points:
+    for place, point in enumerate([*points, *_further(domain, seed)]):
         value = enclosures.at(point)
         if value is None:
             continue
-        satisfying += 1
+        satisfying += place < len(points)
         if value[0].lower > 0:
-            decided += 1
+            decided += place < len(points)
         elif value[0].upper <= 0:
             return Evidence(
                 Verdict.REFUTED,
@@ -198,11 +196,11 @@ def positive(
                 point=_shown(point),
                 note=f"the value there is {float(value[0]):.10g}",
             )
-    if _positive_terms(expression):
+    if satisfying and _positive_terms(expression):
         return Evidence(
             Verdict.PROVED, "a sum of positive terms", len(points), satisfying, decided, BITS
         )
-    enough = decided >= min(REQUIRED, POINTS)
+    enough = decided >= (REQUIRED if domain.quantities else 1)
     return Evidence(
         Verdict.SUPPORTED if enough else Verdict.INCONCLUSIVE,
         "every ball is positive",
@@ -213,124 +211,25 @@ def positive(
     )
 
 
-def exactly_zero(expression: Any, spectra: Mapping[Spectrum, Any] | None = None) -> bool:
-    """Tell whether exact algebra reduces an expression to zero (False may mean undecided).
-
-    Parameters
-    ----------
-    expression : Expr
-        Rational in its symbols, in square roots, in resolvent traces M and in spectral traces.
-    spectra : mapping of Spectrum to Expr, optional
-        Mean of each spectrum.
-
-    Returns
-    -------
-    bool
-        True only if the expression vanishes identically.
-
-    Examples
-    --------
-    >>> x = sp.Symbol("x", positive=True)
-    >>> exactly_zero(sp.sqrt(x + 1) * sp.sqrt(x + 1) - x - 1)
-    True
-    >>> k = sp.Symbol("k", positive=True)
-    >>> M = ResolventTrace(k, x)
-    >>> exactly_zero(1 / M - x - 1 / (1 + M / k))
-    True
-    """
-    if expression == 0:
-        return True
-    if sp.count_ops(expression) > ALGEBRA_LIMIT:
-        return False
-    if expression.has(SpectralTrace):
-        expression = partial_fractions(expression)
-        for spectrum, mean in (spectra or {}).items():
-            if mean is not None:
-                expression = expression.subs(spectrum.trace(spectrum.eigenvalue), mean)
-        expression, _ = masked(expression)
-    if expression.has(ResolventTrace) and any(
-        not p.exp.is_Integer for p in expression.atoms(sp.Pow)
-    ):
-        expression = textbook(expression)
-    relations: list[tuple[sp.Symbol, Any]] = []
-    expression = _algebraic(expression, relations)
-    if expression.atoms(sp.Function, sp.Piecewise, sp.Max, sp.Min, sp.Abs):
-        return False
-    numerator = sp.numer(sp.together(expression))
-    for symbol, relation in reversed(relations):
-        numerator = sp.expand(numerator)
-        if not numerator.is_polynomial(symbol):
-            return False
-        numerator = sp.prem(numerator, relation, symbol)
-        numerator = sp.numer(sp.together(numerator))
-    return sp.expand(numerator) == 0
-
-
-def _algebraic(expression: Any, relations: list[tuple[sp.Symbol, Any]]) -> Any:
-    """Replace radicals and resolvent traces by symbols with their polynomial relations."""
-    known: dict[Any, sp.Symbol] = {}
-
-    def visit(e: Any) -> Any:
-        if not e.args or isinstance(e, sp.Rational):
-            return e
-        args = [visit(a) for a in e.args]
-        if isinstance(e, sp.Pow) and isinstance(e.exp, sp.Rational) and not e.exp.is_Integer:
-            outside, inside = _square_free(args[0]) if e.exp.q == 2 else (sp.S.One, args[0])
-            key = ("root", inside, e.exp.q)
-            if key not in known:
-                symbol = sp.Dummy("r", positive=True)
-                known[key] = symbol
-                p, q = sp.fraction(sp.together(inside))
-                relations.append((symbol, q * symbol**e.exp.q - p))
-            return outside**e.exp.p * known[key] ** e.exp.p
-        if isinstance(e, ResolventTrace):
-            key = ("trace", *args)
-            if key not in known:
-                symbol = sp.Dummy("m", positive=True)
-                known[key] = symbol
-                kappa, u = args
-                relation = u * symbol**2 + (kappa * u + kappa - 1) * symbol - kappa
-                relations.append((symbol, sp.numer(sp.together(relation))))
-            return known[key]
-        return e.func(*args) if tuple(args) != e.args else e
-
-    return visit(expression)
-
-
-def _square_free(radicand: Any) -> tuple[Any, Any]:
-    """Return a and b with sqrt(radicand) = a sqrt(b), a positive and b free of square factors."""
-    above, below = sp.fraction(sp.together(radicand))
-    if not below.is_positive:
-        return sp.S.One, radicand
-    coefficient, factors = sp.factor_list(above * below)
-    outside, inside = sp.S.One, coefficient
-    for factor, power in factors:
-        if factor.is_positive:
-            outside *= factor ** (power // 2)
-            inside *= factor ** (power % 2)
-        else:
-            inside *= factor**power
-    return outside / below, sp.expand(inside)
-
-
 def _ball_check(
     left: Any, right: Any, domain: Domain, spectra: Mapping[Spectrum, Any], seed: int
 ) -> Evidence:
     points = domain.sample(POINTS, seed) if domain.quantities else [{}]
     rng = random.Random(seed)
-    lots = [points[i::SPECTRA] for i in range(SPECTRA)] if spectra else [points]
+    numbered = [*enumerate(points), *((None, p) for p in _further(domain, seed))]
+    lots = [numbered[i::SPECTRA] for i in range(SPECTRA)] if spectra else [numbered]
     if spectra and not domain.quantities:
-        lots = [[{}]] * SPECTRA
+        lots = [numbered] * SPECTRA
     satisfying = decided = 0
     largest = Fraction(0)
     for lot in lots:
         sides = _at_random_atoms((left, right), spectra, rng)
         enclosures = _Enclosures([sides[0] - sides[1], sides[0], sides[1]])
-        for point in lot:
+        for number, point in lot:
             value = enclosures.at(point)
             if value is None:
                 continue
-            satisfying += 1
+            satisfying += number is not None
             difference, a, b = value
             if not difference.contains(0):
                 return Evidence(
@@ -345,7 +244,7 @@ def _ball_check(
                 )
             size = abs(a.midpoint) + abs(b.midpoint)
             radius = difference.radius / size if size > 0 else difference.radius
-            if radius < NARROW:
+            if radius < NARROW and number is not None:
                 decided += 1
                 largest = max(largest, radius)
     enough = decided >= (REQUIRED if domain.quantities else 1)
@@ -414,7 +313,15 @@ class _Enclosures:
         return None if any(ball.infinity for ball in balls) else balls
 
 
-def _given(expression: Any, given: Mapping[Any, Any] | None) -> Any:
+def _further(domain: Domain, seed: int) -> list[dict[sp.Symbol, Any]]:
+    """Return points that can refute but support nothing: far away, and on ends that belong."""
+    if not domain.quantities:
+        return []
+    return [*domain.sample(FAR_POINTS, seed + 1, FAR_DECADES), *domain.ends(seed + 2)]
+
+
+def inserted(expression: Any, given: Mapping[Any, Any] | None) -> Any:
+    """Return an expression with the given substitutions made, one after the other."""
     for symbol, value in (given or {}).items():
         expression = expression.subs(symbol, value)
     return expression
@@ -423,7 +330,13 @@ def _given(expression: Any, given: Mapping[Any, Any] | None) -> Any:
 def _positive_terms(expression: Any) -> bool:
     """Tell whether an expression, or its expanded quotient, is built of positive terms."""
     # A quotient is not defined where a letter below vanishes, so there that letter is positive.
-    below = {x for p in expression.atoms(sp.Pow) if p.exp.is_negative for x in p.base.free_symbols}
+    below = {
+        x
+        for p in expression.atoms(sp.Pow)
+        if p.exp.is_negative
+        for x in p.base.free_symbols
+        if p.base.subs(x, 0) == 0
+    }
     expression = expression.xreplace(
         {x: sp.Dummy(x.name, positive=True) for x in below if x.is_nonnegative}
     )
@@ -435,14 +348,32 @@ def _positive_terms(expression: Any) -> bool:
     return bool(sp.expand(above).is_positive and sp.expand(below).is_positive)
 
 
-def _no_floats(expression: Any) -> None:
-    if expression.has(sp.Float):
+def _exact(expression: Any) -> Any:
+    """Return an expression as SymPy holds it, text and Floats refused."""
+    try:
+        found = sp.sympify(expression, strict=True)
+    except sp.SympifyError:
         raise ConditionError(
             "check",
-            f"the statement contains the Float {next(iter(expression.atoms(sp.Float)))}",
+            f"{str(expression)[:60]!r} is {type(expression).__name__}, not an expression",
+            "text is never parsed, because a parser runs what it reads",
+            "build the expression from symbols",
+        ) from None
+    if found.has(sp.Float):
+        raise ConditionError(
+            "check",
+            f"the statement contains the Float {next(iter(found.atoms(sp.Float)))}",
             "a Float hides its exact value, and the symbolic core is exact",
             "write sympy.Rational('0.1') instead of 0.1",
         )
+    if not isinstance(found, sp.Expr):
+        raise ConditionError(
+            "check",
+            f"{found} is a {type(found).__name__}, not a quantity",
+            "only quantities are compared or have a sign",
+            "write both sides of a relation as left and right",
+        )
+    return found
 
 
 def _shown(point: Mapping[sp.Symbol, Any]) -> tuple[tuple[str, str], ...]:

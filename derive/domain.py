@@ -114,8 +114,8 @@ class Notation(Mapping[str, Quantity]):
         entry = Quantity(
             symbol,
             meaning,
-            sp.sympify(lower),
-            sp.sympify(upper),
+            sp.sympify(lower, strict=True),
+            sp.sympify(upper, strict=True),
             lower_open,
             upper_open,
             latex if latex is not None else sp.latex(symbol),
@@ -177,6 +177,17 @@ class Domain:
     quantities: tuple[Quantity, ...]
     joint: tuple[Condition, ...] = ()
 
+    def __post_init__(self) -> None:
+        names = [str(q.symbol) for q in self.quantities]
+        twice = next((n for n in names if names.count(n) > 1), None)
+        if twice is not None:
+            raise ConditionError(
+                "Domain(...)",
+                f"two quantities are called {twice}",
+                "symbols of one name and different assumptions would be given one value",
+                "choose another letter, or leave the second out",
+            )
+
     @property
     def symbols(self) -> tuple[sp.Symbol, ...]:
         """The symbols, in order."""
@@ -198,7 +209,7 @@ class Domain:
                     return False
                 if None not in masks:
                     return True
-        exact = {s: sp.sympify(v) for s, v in point.items()}
+        exact = {s: sp.sympify(v, strict=True) for s, v in point.items()}
         return all(
             c.relation if c.relation in (sp.true, sp.false) else bool(c.relation.subs(exact))
             for c in self.conditions()
@@ -231,6 +242,34 @@ class Domain:
                     break
         return points
 
+    def ends(self, seed: int) -> list[dict[sp.Symbol, Any]]:
+        """Return points with one quantity at an end of its interval that belongs to it.
+
+        Parameters
+        ----------
+        seed : int
+            Seed of the other quantities.
+
+        Returns
+        -------
+        list of dict
+            At most one point for each closed finite end; none for intervals that are open.
+
+        Examples
+        --------
+        >>> noise = Notation()
+        >>> rho = noise.quantity("rho", "noise", lower=0, lower_open=False)
+        >>> noise.domain("rho").ends(seed=1)
+        [{rho: 0}]
+        """
+        found = []
+        for q in self.quantities:
+            closed = ((q.lower, q.lower_open), (q.upper, q.upper_open))
+            for end in (e for e, is_open in closed if not is_open and e.is_finite):
+                inside = ({**p, q.symbol: end} for p in self.sample(8, seed))
+                found.extend([p for p in inside if self.contains(p)][:1])
+        return found
+
 
 @cache
 def _conditions_program(domain: Domain) -> Program:
@@ -242,7 +281,7 @@ def _conditions_program(domain: Domain) -> Program:
 
 
 def _fraction(value: Any) -> Fraction | None:
-    exact = sp.sympify(value)
+    exact = sp.sympify(value, strict=True)
     return Fraction(int(exact.p), int(exact.q)) if isinstance(exact, sp.Rational) else None
 
 
@@ -259,7 +298,8 @@ def _draw(quantity: Quantity, rng: random.Random, decades: int) -> Any:
             share.numerator, share.denominator
         )
     size = Fraction(10 ** rng.uniform(-decades, decades)).limit_denominator(9973)
-    size = size or Fraction(1, 9973)
+    if not size:  # beyond four decades down, where limited denominators end
+        size = 1 / Fraction(10 ** rng.uniform(4, max(decades, 4))).limit_denominator(9973)
     step = sp.Rational(size.numerator, size.denominator)
     if low is not -sp.oo:
         return sp.Rational(low) + step

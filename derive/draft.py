@@ -266,17 +266,14 @@ class Draft:
         def again(candidate: Any) -> Evidence:
             chosen = candidate.rhs if isinstance(candidate, sp.Equality) else candidate
             good = branch.accepts(chosen, unknown, domain)
+            # The condition is tried at sample points: more than an opinion, less than a proof.
             return Evidence(
-                Verdict.PROVED if good else Verdict.REFUTED, f"branch condition: {branch}"
+                Verdict.SUPPORTED if good else Verdict.REFUTED,
+                f"branch condition: {branch}",
+                note=f"one of {len(candidates)} roots",
             )
 
-        evidence = Evidence(
-            Verdict.PROVED,
-            f"branch condition: {branch}",
-            len(candidates),
-            len(candidates),
-            len(candidates),
-        )
+        evidence = again(root)
         line = sp.Eq(unknown, root, evaluate=False)
         self.steps.append(
             Step(

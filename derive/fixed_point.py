@@ -90,7 +90,20 @@ class Branch:
         return passing[0]
 
     def accepts(self, candidate: Any, unknown: sp.Symbol, domain: Domain) -> bool:
-        """Tell whether a closed-form root satisfies the anchor and the region."""
+        """Tell whether a closed-form root satisfies the anchor and the region.
+
+        Raises
+        ------
+        BranchError
+            If there is no condition, or no point of the domain to try it at.
+        """
+        if (self.anchor is None and self.region is None) or not domain.sample(1, seed=7):
+            raise BranchError(
+                "Branch.accepts(...)",
+                f"nothing is asked of a root for {unknown}",
+                "a branch without anchor and region, or a domain without points, takes any root",
+                "Branch(anchor=(x*m, x, oo, 1)) or Branch(region=m > 0), on a domain with points",
+            )
         if self.anchor is not None:
             expression, variable, point, value = self.anchor
             plain = sp.Symbol(variable.name, positive=True)
@@ -100,8 +113,9 @@ class Branch:
                 if sp.limit(along.subs(fixed), plain, point) != sp.sympify(value):
                     return False
         if self.region is not None:
+            root = {s: candidate for s in self.region.free_symbols if s.name == unknown.name}
             for corner in domain.sample(24, seed=11):
-                inside = self.region.subs(unknown, candidate).subs(corner)
+                inside = self.region.subs(root).subs(corner)
                 if inside is not sp.true and not (
                     isinstance(inside, sp.core.relational.Relational) and bool(inside)
                 ):
@@ -159,6 +173,26 @@ class FixedPoint:
         for let in reversed(self.where):
             expression = expression.subs(let.symbol, let.expression)
         return expression
+
+    def region(self) -> tuple[Any, tuple[Let, ...]]:
+        """Return the region of the branch, and what its symbols stand for.
+
+        A region may speak of an unknown by a symbol of the same name without its sign, because
+        SymPy would take the sign of the unknown itself for granted.
+
+        Returns
+        -------
+        region : Boolean
+            True where the branch has none.
+        names : tuple of Let
+            The symbols of the region that stand for unknowns.
+        """
+        if self.branch.region is None:
+            return sp.true, ()
+        inside = self.expanded(self.branch.region)
+        called = {u.name: u for u in self.unknowns}
+        free = sorted(inside.free_symbols - set(self.unknowns), key=str)
+        return inside, tuple(Let(s, called[s.name]) for s in free if s.name in called)
 
     def jacobian(self) -> sp.Matrix:
         """Return the matrix of derivatives of the residuals in the unknowns."""
@@ -335,9 +369,9 @@ class FixedPoint:
 
         found = evaluate(self.program(), bits=bits, **values)
         if self.branch.region is not None:
-            inside = self.expanded(self.branch.region)
+            inside, names = self.region()
             outputs = {"inside": sp.Piecewise((sp.S.One, inside), (sp.S.Zero, True))}
-            checked = lower(self.parameters, [self.solver()], outputs)
+            checked = lower(self.parameters, [self.solver(), *names], outputs)
             if enclose(checked, bits + 32, **values)["inside"].midpoint != 1:
                 place = ", ".join(f"{name} = {value}" for name, value in values.items())
                 raise BranchError(

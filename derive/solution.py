@@ -120,10 +120,9 @@ def _kernels(point: FixedPoint) -> tuple[Any, Any]:
         outputs[f"residual_{i}"] = residual
     for (i, j), entry in np.ndenumerate(point.jacobian()):
         outputs[f"slope_{i}_{j}"] = entry
-    region = point.branch.region
-    inside = sp.true if region is None else point.expanded(region)
+    inside, names = point.region()
     outputs["inside"] = sp.Piecewise((sp.S.One, inside), (sp.S.Zero, True))
-    whole = lower([*parameters, *point.unknowns], point.where, outputs)
+    whole = lower([*parameters, *point.unknowns], [*point.where, *names], outputs)
     return compile_program(start), compile_program(whole)
 
 

@@ -60,7 +60,7 @@ def specialized(formula: Formula, values: Mapping[str, Any]) -> Formula:
     return Formula.define(
         f"{formula.name}[{rest}]",
         tuple(s for s in body.symbols if s not in fixed),
-        sp.sympify(body.expr).subs(fixed),
+        sp.sympify(body.expr, strict=True).subs(fixed),
         where=where,
         domain=domain,
         limit=body.limit,

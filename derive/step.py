@@ -96,7 +96,7 @@ class Step:
             parts = [Tensor((term,), self.after.free) for term in self.after.terms]
             return (self.after * scale, -self.after, *(self.after + p / 7 for p in parts))
         target = self.after.rhs if isinstance(self.after, sp.Equality) else self.after
-        return tuple(_mutations(sp.sympify(target)))
+        return tuple(_mutations(sp.sympify(target, strict=True)))
 
     def latex(self) -> str:
         """Return the step as LaTeX."""

@@ -93,7 +93,8 @@ def lower(
     Raises
     ------
     LoweringError
-        If an expression contains a Float, an unknown symbol, or a function without a program.
+        If an expression contains a Float, an unknown symbol, or a function without a program; if
+        two arguments share a name, or a symbol is defined twice.
 
     Examples
     --------
@@ -101,7 +102,16 @@ def lower(
     >>> lower([x], [Let(y, sp.sqrt(1 + x))], {"f": y**3 / x}).operations()
     {'add': 1, 'sqrt': 1, 'power': 1, 'div': 1}
     """
-    builder = Builder(tuple(str(a) for a in arguments))
+    listed = [str(a) for a in arguments]
+    twice = next((n for n in listed if listed.count(n) > 1), None)
+    if twice is not None:
+        raise LoweringError(
+            "lower(...)",
+            f"two arguments are called {twice}",
+            "symbols of one name and different assumptions would be one operand",
+            "give them different names",
+        )
+    builder = Builder(tuple(listed))
     values: dict[sp.Basic, int] = {a: builder.argument(str(a)) for a in arguments}
     scope = _Scope(builder, values)
     for condition in conditions:
@@ -112,7 +122,8 @@ def lower(
             scope.define(definition)
         else:
             scope.solve(definition)
-    return builder.program({name: scope.value(sp.sympify(e)) for name, e in outputs.items()})
+    exact = {name: sp.sympify(e, strict=True) for name, e in outputs.items()}
+    return builder.program({name: scope.value(e) for name, e in exact.items()})
 
 
 _UNARY = {
@@ -142,15 +153,25 @@ class _Scope:
         self.builder, self.values = builder, values
 
     def define(self, let: Let) -> None:
+        self._require_new(let.symbol)
         self.values[let.symbol] = self.value(let.expression)
+
+    def _require_new(self, symbol: sp.Symbol) -> None:
+        if symbol in self.values:
+            raise LoweringError(
+                "lower(...)",
+                f"{symbol} is defined twice",
+                "a symbol has one value in a formula",
+                "use another symbol for the second quantity",
+            )
 
     def solve(self, solve: Solve) -> None:
         builder = self.builder
         start = tuple(self.value(s) for s in solve.start)
+        for unknown in solve.unknowns:
+            self._require_new(unknown)
         parameters = builder.open(len(solve.unknowns))
-        inner = _Scope(
-            builder, {**self.values, **dict(zip(solve.unknowns, parameters, strict=True))}
-        )
+        inner = self.inside(dict(zip(solve.unknowns, parameters, strict=True)))
         for let in solve.locals:
             inner.define(let)
         yields = tuple(inner.value(e) for e in (*solve.step, *solve.residual))
@@ -165,8 +186,12 @@ class _Scope:
         self.values.update(zip(solve.unknowns, roots, strict=True))
 
     def inside(self, bound: Mapping[sp.Basic, int]) -> _Scope:
-        """Return the scope of a nested block that binds these symbols."""
-        return _Scope(self.builder, {**self.values, **bound})
+        """Return the scope of a nested block that binds these symbols.
+
+        What was computed outside with another meaning of a bound symbol is forgotten.
+        """
+        kept = {e: v for e, v in self.values.items() if not (e.free_symbols & bound.keys())}
+        return _Scope(self.builder, {**kept, **bound})
 
     def value(self, expression: Any) -> int:
         """Return the value number of an expression."""
@@ -311,7 +336,7 @@ class _Scope:
         builder = self.builder
         ends = (self.value(lower_end), self.value(upper_end))
         (parameter,) = builder.open(1)
-        inner = _Scope(builder, {**self.values, index: parameter})
+        inner = self.inside({index: parameter})
         value = inner.value(term)
         (total,) = builder.close("sum", (parameter,), (value,), ends, None, 1)
         return total

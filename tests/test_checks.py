@@ -150,7 +150,7 @@ def test_the_wrong_root_passes_every_residual_check_and_is_refused_by_its_branch
     assert not branch.accepts(wrong, m, where)
     with pytest.raises(BranchError, match="0 of 1"):
         branch.select([wrong], m, where)
-    with pytest.raises(BranchError, match="2 of 2"):
+    with pytest.raises(BranchError, match="nothing is asked"):
         Branch().select(roots, m, where)
 
 

@@ -135,7 +135,7 @@ def two_groups(page):
     point = FixedPoint(
         (e_1, e_2),
         tuple(e - side for e, side in zip((e_1, e_2), sides, strict=True)),
-        Branch(region=sp.And(e_1 > 0, e_2 > 0)),
+        Branch(region=sp.And(*(sp.Symbol(e.name, real=True) > 0 for e in (e_1, e_2)))),
         (sp.S.One, sp.S.One),
     )
     page.fixed_point(

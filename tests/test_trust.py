@@ -1,0 +1,128 @@
+"""Attacks on the checks: false statements dressed so that a careless judge would let them pass."""
+
+from __future__ import annotations
+
+import pytest
+import sympy as sp
+
+from derive import checks
+from derive.domain import Domain, Notation, Quantity
+from derive.draft import Draft
+from derive.errors import BranchError, ConditionError
+from derive.exact_zero import exactly_zero
+from derive.fixed_point import Branch, FixedPoint
+from derive.verdict import Verdict
+from numerics.ball import enclose
+from numerics.errors import LoweringError
+from numerics.lower import Condition, Let, lower
+
+letters = Notation()
+x = letters.quantity("x", "a length", lower=0)
+y = letters.quantity("y", "another length", lower=0)
+rho = letters.quantity("rho", "a noise, zero allowed", lower=0, lower_open=False)
+u = letters.quantity("u", "any real number")
+box = letters.domain("x", "y")
+NOWHERE = letters.domain("x", conditions=[Condition("x < -1", sp.Lt(x, -1, evaluate=False))])
+
+
+def test_zero_by_zero_equals_nothing():
+    above = (sp.sqrt(x) + 1) ** 2 - x - 2 * sp.sqrt(x) - 1
+    below = (sp.sqrt(x) + 2) ** 2 - x - 4 * sp.sqrt(x) - 4
+    assert not exactly_zero(above / below - 5)
+    assert checks.equal(above / below, sp.Integer(5), box).verdict is Verdict.INCONCLUSIVE
+
+
+def test_a_statement_about_no_point_is_not_proved():
+    left, right = (x + 1) ** 2, x**2 + 2 * x + 1
+    assert checks.equal(left, right, box).verdict is Verdict.PROVED
+    assert checks.equal(left, right, NOWHERE).verdict is Verdict.INCONCLUSIVE
+    assert checks.positive(1 + x, NOWHERE).verdict is Verdict.INCONCLUSIVE
+
+
+@pytest.mark.parametrize("zero_at_the_end", [rho, rho / (1 + rho), sp.sqrt(rho), rho / x])
+def test_what_vanishes_at_an_end_that_belongs_is_not_positive(zero_at_the_end):
+    evidence = checks.positive(zero_at_the_end, letters.domain("rho", "x"))
+    assert evidence.verdict is Verdict.REFUTED
+    assert dict(evidence.point)["rho"] == "0"
+    assert checks.positive(1 / rho + rho, letters.domain("rho")).verdict is Verdict.PROVED
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        (sp.Abs(x - 500), 500 - x),
+        (sp.Piecewise((x, x < 1000), (sp.S.Zero, True)), x),
+        (sp.Max(x, sp.Rational(1, 2000)), x),
+        (sp.Piecewise((rho, rho > 0), (sp.S.One, True)), rho),
+    ],
+)
+def test_equal_on_two_decades_is_not_equal(left, right):
+    assert checks.equal(left, right, letters.domain("x", "rho")).verdict is Verdict.REFUTED
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        (sp.sqrt(u**2), u),
+        (sp.atan(u) + sp.atan(1 / u), sp.pi / 2),
+        (sp.sqrt((u - 1) ** 2), u - 1),
+        (sp.log(u**2), 2 * sp.log(u)),
+        (((u - 1) ** 3) ** sp.Rational(1, 3), u - 1),
+    ],
+)
+def test_identities_of_one_branch_do_not_pass_on_the_whole_line(left, right):
+    verdict = checks.equal(left, right, letters.domain("u")).verdict
+    assert verdict in (Verdict.REFUTED, Verdict.INCONCLUSIVE)
+
+
+def test_symbols_of_one_name_are_never_given_one_value():
+    twin = sp.Symbol("x", real=True)
+    other = Quantity(twin, "another x", -sp.oo, sp.oo, True, True, "x")
+    with pytest.raises(ConditionError, match="called x"):
+        Domain((letters["x"], other))
+    with pytest.raises(LoweringError, match="called x"):
+        lower([x, twin], [], {"f": x - twin})
+    with pytest.raises(LoweringError, match="called x"):
+        checks.equal(x, twin, box)
+
+
+def test_text_and_relations_are_refused():
+    with pytest.raises(ConditionError, match="never parsed"):
+        checks.equal("1 + 1", sp.Integer(2), box)
+    with pytest.raises(ConditionError, match="not a quantity"):
+        checks.equal(sp.Eq(x, 1), sp.Eq(x, 1), box)
+    with pytest.raises(sp.SympifyError):
+        lower([x], [], {"f": "x + 1"})
+
+
+def test_a_symbol_has_one_value_in_a_program():
+    with pytest.raises(LoweringError, match="defined twice"):
+        lower([x], [Let(y, x + 1), Let(x, sp.Integer(5))], {"f": x + 1})
+    with pytest.raises(LoweringError, match="defined twice"):
+        lower([x], [Let(y, x + 1), Let(y, x + 2)], {"f": y})
+    # the index of a sum is not the argument of the same name, even where the term was met before
+    k = sp.Symbol("k", positive=True)
+    program = lower([k, x], [Let(y, k * x)], {"f": y + sp.Sum(k * x, (k, 1, 3))})
+    assert enclose(program, k=10, x=1)["f"].contains(16)
+
+
+def test_a_branch_that_asks_nothing_chooses_nothing():
+    with pytest.raises(BranchError, match="nothing is asked"):
+        Branch().select([x], u, box)
+    with pytest.raises(BranchError, match="nothing is asked"):
+        Branch(region=u < 0).select([x], u, NOWHERE)
+    page = Draft("example.branch")
+    page.over(letters, "x")
+    page.branch((x, -x), u, Branch(region=u > 0), "positive root")
+    assert page.steps[-1].verdict is Verdict.SUPPORTED  # tried at points, not proved
+
+
+def test_a_region_may_speak_of_an_unknown_without_its_sign():
+    root = sp.Symbol("root", positive=True)
+    plain = sp.Symbol("root", real=True)
+    high = FixedPoint((root,), (root**2 - x,), Branch(region=plain > 0), (1 + x,))
+    assert high.ball(x=4)["root"].contains(2)
+    low = FixedPoint((root,), (root**2 - x,), Branch(region=plain > 0), (-1 - x,))
+    with pytest.raises(BranchError):
+        low.ball(x=4)
+    assert not low.solve(x=4.0).converged
