@@ -1,0 +1,1 @@
+"""Programs as standalone source in other languages: one traversal, one small emitter each."""
