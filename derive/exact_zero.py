@@ -68,6 +68,8 @@ def _remainder(polynomial: Any, relations: list[tuple[sp.Symbol, Any]]) -> Any:
         polynomial = sp.expand(polynomial)
         if not polynomial.is_polynomial(symbol):
             return sp.nan
+        if sp.degree(polynomial, symbol) < sp.degree(relation, symbol):
+            continue  # prem fails on zero and on lower degrees
         polynomial = sp.numer(sp.together(sp.prem(polynomial, relation, symbol)))
     return sp.expand(polynomial)
 
