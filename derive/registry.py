@@ -1,13 +1,12 @@
 """Derivations found by reading the tree: no import list, nothing run, duplicates refused.
 
 A file declares a derivation with the :func:`derivation` decorator; its arguments are literals, so
-the catalogue is read from the text of the files without importing them.
+the catalogue is read from the text of the files without importing them. What was read is kept until
+a source changes: a second process parses nothing.
 """
 
 from __future__ import annotations
 
-import ast
-import difflib
 import importlib
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -103,6 +102,17 @@ def cards() -> dict[str, Card]:
     ConditionError
         If two functions declare the same id; both places are named.
     """
+    from derive.record import read_catalogue, write_catalogue
+
+    known = read_catalogue()
+    if known is None:
+        known = _declared()
+        write_catalogue(known)
+    return {card.id: card for card in known}
+
+
+def _declared() -> list[Card]:
+    """Read every declaration from the text of the files."""
     found: dict[str, Card] = {}
     for package, folder in _roots:
         for path in sorted(folder.rglob("*.py")):
@@ -119,10 +129,12 @@ def cards() -> dict[str, Card]:
                         f'@derivation("{card.id}_2", ...) in one of them',
                     )
                 found[card.id] = card
-    return dict(sorted(found.items()))
+    return [found[id] for id in sorted(found)]
 
 
 def _cards_of(path: Path, module: str) -> Iterator[Card]:
+    import ast
+
     text = path.read_text(encoding="utf-8")
     if "@derivation(" not in text:
         return
@@ -167,6 +179,8 @@ def lookup(id: str) -> Derivation:
     """
     known = cards()
     if id not in known:
+        import difflib
+
         near = difflib.get_close_matches(str(id), known, n=3, cutoff=0.3) or list(known)[:3]
         raise UnknownNameError(
             f"derivations.get({str(id)[:80]!r})",
