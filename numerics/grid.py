@@ -20,10 +20,10 @@ from typing import Any
 
 import numpy as np
 
+from numerics.kernel import SMALLEST_GRID, span
 from numerics.program import BOOLEAN, COST_FREE, Block, Instruction, Program, walk
 from numerics.schedule import normal_form, uses
 
-SMALLEST_GRID = 1 << 16  # points below which a call costs too little to bother
 LEAST_REDUCTION = 4  # a stage must have so many times fewer points than the grid
 LEAST_GAIN = 0.2  # stages are not worth their trouble for less
 HEAVY = 5.0  # cost above which a value is worth an operand
@@ -116,7 +116,7 @@ def evaluate(kernel: Any, operands: Sequence[Any], out: Any = None, force: bool 
     array, tuple of arrays or None
         None if the kernel should be called in one piece.
     """
-    if math.prod([getattr(x, "size", 1) for x in operands]) < SMALLEST_GRID:
+    if span(operands) < SMALLEST_GRID:
         return None
     if not all(type(x) is np.ndarray or isinstance(x, int | float) for x in operands):
         return None  # the ufunc dispatches on other arrays

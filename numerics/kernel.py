@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import sys
 import threading
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
 
-from numerics import grid
 from numerics.cache import store, warn_once
 from numerics.errors import ArgumentsError
 from numerics.object_code import Counters, cpu_features, ufunc_from_object
@@ -26,6 +27,7 @@ from numerics.program import Program
 
 PARTS = {"float64": 1, "double-double": 2}  # floats per number
 SENTINELS = 8
+SMALLEST_GRID = 1 << 16  # points below which cutting a grid costs too little to bother
 # Modules that decide what is compiled: a change in any of them changes every key.
 _GENERATOR = (
     *("schedule", "arithmetic", "emit", "emit_iterations", "emit_double_double"),
@@ -96,7 +98,9 @@ class Kernel:
             If the number of operands is wrong.
         """
         operands = self.complete(operands)
-        if not keywords.keys() - {"out"}:
+        if not keywords.keys() - {"out"} and span(operands) >= SMALLEST_GRID:
+            from numerics import grid  # a process that needs one value does not pay for it
+
             result = grid.evaluate(self, operands, keywords.get("out"))
             if result is not None:
                 return result
@@ -252,6 +256,27 @@ def kernel_key(program: Program, precision: str) -> str:
     """
     text = json.dumps([program.key, precision, *_environment()])
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def span(operands: Iterable[Any]) -> int:
+    """Return the largest number of points that operands can span by broadcasting.
+
+    Parameters
+    ----------
+    operands : iterable
+        Numbers and arrays.
+
+    Returns
+    -------
+    int
+        The product of their sizes.
+
+    Examples
+    --------
+    >>> span([1.0, np.ones((5, 1)), np.ones(7)])
+    35
+    """
+    return math.prod([getattr(x, "size", 1) for x in operands])
 
 
 _kernels: dict[str, Kernel] = {}
