@@ -11,14 +11,18 @@ import sys
 import typer
 
 from derivations.shell.bench import bench
+from derivations.shell.auditing import accuracy, audit
 from derivations.shell.caching import cache
 from derivations.shell.checking import check
 from derivations.shell.drawing import figure
 from derivations.shell.evaluating import evaluate
+from derivations.shell.exporting import export
 from derivations.shell.listing import catalogue
 from derivations.shell.printing import latex
 from derivations.shell.showing import show
 from derivations.shell.simulating import simulate
+from derivations.shell.sweeping import sweep
+from derivations.shell.studying import study
 from numerics.errors import DeriveError
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
@@ -38,7 +42,12 @@ app.command("show")(show)
 app.command("check")(check)
 app.command("latex")(latex)
 app.command("eval", context_settings=OPEN)(evaluate)
+app.command("sweep", context_settings=OPEN)(sweep)
+app.command("audit", context_settings=OPEN)(audit)
+app.command("accuracy")(accuracy)
+app.command("export")(export)
 app.command("simulate", context_settings=OPEN)(simulate)
+app.command("study", context_settings=OPEN)(study)
 app.command("figure")(figure)
 app.command("bench")(bench)
 app.add_typer(cache, name="cache")

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from derivations.cli import run
 from numerics.errors import ArgumentsError, ConvergenceError, DomainError
 from numerics.files import OutputError
 from numerics.monte_carlo import in_context_errors
@@ -152,6 +153,18 @@ def test_one_process_at_a_time_works_in_a_folder(tmp_path):
             sweep.run(tmp_path)
 
     sweep.run(tmp_path, progress=second)
+
+
+def test_the_shell_resumes_a_study_and_writes_the_same_table(tmp_path, capsys):
+    words = "study classics.marchenko_pastur --kappa 0.5,2 --u 0.3 --size 6,8 --seeds 2".split()
+    words += ["--folder", str(tmp_path / "cells"), "--workers", "1"]
+    for name in ("first.csv", "second.csv"):
+        assert run([*words, "-o", str(tmp_path / name)]) == 0
+    table = (tmp_path / "first.csv").read_text()
+    assert table == (tmp_path / "second.csv").read_text()
+    assert len(table.splitlines()) == 1 + 2 * 2 * 2
+    assert "size = 8, 2 seeds" in capsys.readouterr().out
+    assert run([*words, "--u", "0.1", "--v", "1"]) == 2
 
 
 def test_bad_studies_are_refused():

@@ -26,7 +26,10 @@ def list_records() -> None:
 
 @cache.command("clear")
 def clear_records() -> None:
-    """Delete every cached record; they are made again when needed."""
-    from numerics.cache import store
+    """Delete every cached record and the cells of figures; they are made again when needed."""
+    import shutil
 
+    from numerics.cache import cache_folder, store
+
+    shutil.rmtree(cache_folder() / "studies", ignore_errors=True)
     say(f"deleted {store().clear()} records")

@@ -18,7 +18,7 @@ def figure(
         Path | None,
         typer.Option("-o", "--output", help="A .png, .pdf or .svg file; ID.png if absent."),
     ] = None,
-    size: Annotated[int, typer.Option("--size", min=4, help="Dimension of the simulation.")] = 40,
+    size: Annotated[int, typer.Option("--size", min=4, help="Dimension of the simulation.")] = 64,
     seeds: Annotated[int, typer.Option("--seeds", min=2, help="Seeds of every point.")] = 8,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the whole run.")] = 0,
     quick: Annotated[bool, typer.Option("--quick", help="A small simulation, for a look.")] = False,
