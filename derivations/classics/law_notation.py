@@ -11,6 +11,7 @@ import sympy as sp
 from derive import algebraic_law
 from derive.algebraic_law import AlgebraicLaw
 from derive.domain import Notation
+from numerics.lower import Condition, Let
 
 letters = Notation()
 z = letters.quantity("z", "spectral variable")
@@ -31,11 +32,35 @@ d = letters.quantity("d", "number of neighbours of a vertex", lower=2)
 q = letters.quantity("q", "number of factors", lower=0)
 odds = letters.quantity("odds", "odds of the first eigenvalue, $p/(1-p)$", lower=0, latex="o")
 r = letters.quantity("r", "a positive number", lower=0)
+low = letters.quantity("x_lower", "lower edge of the bulk", latex="x_-")
+high = letters.quantity("x_upper", "upper edge of the bulk", latex="x_+")
+share = letters.quantity(
+    "share", "position between the edges, $(x-x_-)/(x_+-x_-)$", lower=0, upper=1, latex="w"
+)
 omega = letters.quantity("omega", "subordination function", latex=r"\omega")
+U = letters.quantity("U", "first real cube root")
+V = letters.quantity("V", "second real cube root")
+ell = letters.quantity("ell", "linear coefficient of the depressed cubic", latex=r"\ell")
+e_0 = letters.quantity("e_0", "constant coefficient of the depressed cubic")
+h_2 = letters.quantity("h_2", "a third of the quadratic coefficient over the leading one")
+delta = letters.quantity("delta", "minus the discriminant of the cubic, positive on a bulk",
+                         lower=0, latex=r"\Delta")  # fmt: skip
 
 LIMIT = "size -> oo at fixed ratios"
 FREENESS = "the matrices are asymptotically free: eigenvectors of one say nothing about the other"
 VOICULESCU = "Voiculescu, Dykema & Nica, Free Random Variables, 1992"
+
+POSITIVE = Condition("x > 0", x > 0, "the law lives on positive numbers")
+
+
+def lets(edges: Mapping[Any, Any]) -> tuple[Let, ...]:
+    """Return the edges as definitions of a formula."""
+    return tuple(Let(symbol, value) for symbol, value in edges.items())
+
+
+def on_bulk(height: sp.Expr) -> sp.Expr:
+    """Return a density that is zero outside of the edges."""
+    return sp.Piecewise((height, sp.And(x > low, x < high)), (sp.S.Zero, True))
 
 
 def curve(law: AlgebraicLaw) -> sp.Expr:
@@ -87,6 +112,33 @@ def moments(
         if names and value.free_symbols:
             page.rewrite(value, expected, f"moment {k}, as printed", domain=domain)
     return tuple(printed)
+
+
+def cardano(page) -> None:
+    """Write Cardano's complex root of t^3 + ell t + e_0 on a page, and check it."""
+    real, imaginary = -(U + V) / 2, sp.sqrt(3) * (U - V) / 2
+    given: dict[Any, Any] = {ell: -3 * U * V, e_0: -(U**3) - V**3}
+    domain = letters.domain("U", "V")
+    for part, which in (
+        (real**3 - 3 * real * imaginary**2 + ell * real + e_0, "real part"),
+        (3 * real**2 * imaginary - imaginary**3 + ell * imaginary, "imaginary part"),
+    ):
+        page.rewrite(
+            part,
+            sp.S.Zero,
+            f"{which} of t^3 + ell t + e_0 at t = -(U + V)/2 + i sqrt(3) (U - V)/2: with U > V the "
+            "one root in the upper half-plane",
+            given=given,
+            domain=domain,
+            rule="Cardano",
+        )
+    page.rewrite(
+        (e_0 / 2) ** 2 + (ell / 3) ** 3,
+        ((U**3 - V**3) / 2) ** 2,
+        "it is complex where this is positive",
+        given=given,
+        domain=domain,
+    )
 
 
 def on_curve(page, polynomial: sp.Expr, point: Mapping[Any, Any], reason: str, names) -> None:

@@ -27,6 +27,7 @@ u = letters.quantity("u", "regularisation of the resolvent", lower=0)
 m = letters.quantity("m", "normalised trace of the resolvent, $M_\\kappa(u)$")
 kappa_e = letters.quantity("kappa_e", "effective ridge", lower=0, latex=r"\kappa_{\rm e}")
 t = letters.quantity("t", "degrees of freedom $1-um$", lower=0)
+letters.quantity("I", "identity, the covariance of the vectors")
 
 LIMIT = "d, k -> oo with k/d -> kappa"
 

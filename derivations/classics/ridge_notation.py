@@ -42,6 +42,8 @@ d = letters.quantity("d", "dimension of a sample", lower=0)
 letters.quantity("Sigma", "population covariance", latex=r"\Sigma")
 letters.quantity("Theta", "test matrix, second moment of the teacher", latex=r"\Theta")
 letters.quantity("X", "data matrix, n rows of covariance $\\Sigma$")
+letters.quantity("t", "normalised trace that is asked for")
+letters.quantity("root", "square root of the discriminant", latex=r"\sqrt{\Delta}")
 for _k in range(12):
     letters.quantity(f"x{_k}", "scalar unknown of the matrix Dyson equation", latex=f"x_{_k}")
 
