@@ -10,8 +10,8 @@ import sys
 
 import typer
 
-from derivations.shell.bench import bench
 from derivations.shell.auditing import accuracy, audit
+from derivations.shell.bench import bench
 from derivations.shell.caching import cache
 from derivations.shell.checking import check
 from derivations.shell.drawing import figure
@@ -21,8 +21,8 @@ from derivations.shell.listing import catalogue
 from derivations.shell.printing import latex
 from derivations.shell.showing import show
 from derivations.shell.simulating import simulate
-from derivations.shell.sweeping import sweep
 from derivations.shell.studying import study
+from derivations.shell.sweeping import sweep
 from numerics.errors import DeriveError
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130

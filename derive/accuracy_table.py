@@ -1,0 +1,336 @@
+"""The accuracy of every result over its box: a table that may only get better.
+
+Each row holds the box, how many points were compared, the errors in units of the last place against
+certified values, the worst input, and how many points needed more than float64. Bad inputs once
+found stay in the table and are tried again for ever.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from numerics.audit import Audit, Maximum, audit, search
+from numerics.audit_points import (
+    LARGEST,
+    SMALLEST_NORMAL,
+    Axis,
+    Points,
+    edge_points,
+    scatter_points,
+)
+from numerics.errors import ArgumentsError
+from numerics.escalation import EscalatingKernel
+from numerics.kernel import compile_program
+
+if TYPE_CHECKING:
+    from derive.domain import Quantity
+    from derive.formula import Formula
+
+SCATTERED, EDGES, RESTARTS = 10_000, 500, 32
+WIDTH = 1e6  # positive arguments range over 1/WIDTH to WIDTH
+KEPT = 8
+SINGLED_OUT = 40  # scattered points at which float64 alone is measured
+GROWTH = 2.0  # an entry may not get worse by more
+FLOOR = 1.0  # ulp below which nothing is called worse
+EXTREMES = (math.ulp(0.0), 2.0**-1030, SMALLEST_NORMAL, 2.0**-960, 2.0**960, LARGEST / 4, LARGEST)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One result of the table.
+
+    Parameters
+    ----------
+    result : str
+        Name of the formula.
+    box : mapping of str to (low, high, special values, integer)
+        Where the points lie.
+    scattered, edges : int
+        Number of points of each kind.
+    compared : int
+        Those where a value exists; the others lie outside the domain or overflow.
+    maximum, percentile_99, mean : float
+        Errors in ulp with automatic precision.
+    worst : mapping of str to float
+        Where the largest error was found.
+    condition : float
+        Conditioning of the formula there.
+    beyond : int
+        Points whose error exceeds 8 + 4 condition ulp, or that could not be decided.
+    double_double, balls : int
+        Points that needed more than float64.
+    float64_maximum : float
+        Largest error of the float64 kernel alone, at scattered and kept points; infinite where it
+        has no number although one exists.
+    kept : tuple of mapping
+        Bad inputs found so far.
+    """
+
+    result: str
+    box: Mapping[str, tuple[float, float, tuple[float, ...], bool]]
+    scattered: int
+    edges: int
+    compared: int
+    maximum: float
+    percentile_99: float
+    mean: float
+    worst: Mapping[str, float]
+    condition: float
+    beyond: int
+    double_double: int
+    balls: int
+    float64_maximum: float
+    kept: tuple[Mapping[str, float], ...]
+
+    def to_record(self) -> dict[str, Any]:
+        """Return the row as JSON can hold it; floats as text that reads back exactly."""
+        return {name: _plain(value) for name, value in vars(self).items()}
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Row:
+        """Read a row written by :meth:`to_record`."""
+        box = {
+            n: (float(low), float(high), tuple(map(float, special)), bool(integer))
+            for n, (low, high, special, integer) in record["box"].items()
+        }
+        numbers = ("maximum", "percentile_99", "mean", "condition", "float64_maximum")
+        return cls(
+            **{
+                **record,
+                **{n: float(record[n]) for n in numbers},
+                "box": box,
+                "worst": _floats(record["worst"]),
+                "kept": tuple(_floats(p) for p in record["kept"]),
+            }
+        )
+
+    def worse_than(self, old: Row) -> str:
+        """Return in what this row is worse than an older one by more than a factor of two.
+
+        Parameters
+        ----------
+        old : Row
+            The recorded row.
+
+        Returns
+        -------
+        str
+            Empty if nothing is.
+        """
+        words = [f"{self.beyond} points beyond 8 + 4 condition ulp"] * bool(self.beyond)
+        for name in ("maximum", "percentile_99", "mean", "float64_maximum"):
+            mine, recorded = getattr(self, name), getattr(old, name)
+            if not mine <= GROWTH * max(recorded, FLOOR):
+                words.append(f"{name} {mine:.3g} ulp, recorded {recorded:.3g}")
+        return ", ".join(words)
+
+
+def box_of(formula: Formula) -> dict[str, tuple[float, float, tuple[float, ...], bool]]:
+    """Return the box a formula is tested over: its domain, cut to twelve decades.
+
+    Parameters
+    ----------
+    formula : Formula
+        A result of a derivation.
+
+    Returns
+    -------
+    dict
+        Low end, high end, special values (closed ends, limits, subnormal and huge numbers), and
+        whether the argument is an integer.
+    """
+    letters = {str(q.symbol): q for q in formula.domain.quantities}
+    return {name: _range_of(letters.get(name)) for name in formula.args}
+
+
+def _range_of(q: Quantity | None) -> tuple[float, float, tuple[float, ...], bool]:
+    if q is None:
+        return -1e3, 1e3, (), False
+    low, high = float(q.lower), float(q.upper)
+    special = [low] * (math.isfinite(low) and not q.lower_open)
+    special += [high] * (not q.upper_open)
+    if q.symbol.is_integer:
+        first = low + 1 if q.lower_open else low
+        first = first if math.isfinite(first) else -50.0
+        return first, min(high, first + 100.0), tuple(s for s in special if math.isfinite(s)), True
+    if math.isinf(low):
+        return -1e3 if math.isinf(high) else high - 1e3, min(high, 1e3), tuple(special), False
+    if math.isinf(high):
+        if low == 0:
+            return 1 / WIDTH, WIDTH, (*special, *EXTREMES), False
+        return low + abs(low) / WIDTH, WIDTH, tuple(special), False
+    margin = (high - low) / WIDTH
+    return low + margin, high - margin, tuple(special), False
+
+
+def measure(
+    formula: Formula,
+    box: Mapping[str, tuple[float, float, tuple[float, ...], bool]],
+    kept: Sequence[Mapping[str, float]] = (),
+    scattered: int = SCATTERED,
+    edges: int = EDGES,
+    restarts: int = RESTARTS,
+    seed: int = 0,
+) -> Row:
+    """Measure the accuracy of a formula over a box.
+
+    Parameters
+    ----------
+    formula : Formula
+        A result of a derivation.
+    box : mapping
+        As returned by :func:`box_of`.
+    kept : sequence of mapping
+        Bad inputs found before; they are tried again.
+    scattered, edges : int
+        Points inside the box, and on its edges and at special values.
+    restarts : int
+        Climbers that look for inputs bad for the float64 kernel; 0 for none.
+    seed : int
+        Of the points.
+
+    Returns
+    -------
+    Row
+        To be compared with the recorded one.
+
+    Raises
+    ------
+    ArgumentsError
+        If the box does not have the arguments of the formula.
+    """
+    if set(box) != set(formula.args):
+        raise ArgumentsError(
+            f"measure({formula.name}, box)",
+            f"the box has {', '.join(box)}",
+            f"the arguments are {', '.join(formula.args)}",
+            f"measure({formula.name}, box_of({formula.name}))",
+        )
+    axes, program = axes_of(box), formula.program
+    # What float64 alone is measured on has no subnormal and no huge numbers.
+    ordinary = {n: Axis(a.low, a.high, _ordinary(a)) for n, a in axes.items()}
+    auto = EscalatingKernel(program)
+    inner = _integers(scatter_points(ordinary, scattered, seed), box)
+    found = [dict(p) for p in kept]
+    if restarts:
+        single = compile_program(program)
+        climbed = search(program, single, ordinary, restarts, seed + 1, rounds=16)
+        found += [dict(m.point) for m in climbed[:KEPT]]
+    extra = _integers({n: np.array([p[n] for p in found]) for n in formula.args}, box)
+    outer = _integers(edge_points(axes, edges, seed + 2), box)
+    points = {n: np.concatenate([inner[n], outer[n], extra[n]]) for n in formula.args}
+    report = audit(program, auto, points)
+    alone = sorted(_float64_errors(formula, inner, extra), key=lambda m: -m.ratio)
+    worst = report.worst or Maximum({}, math.nan, math.nan, math.nan)
+    return Row(
+        formula.name,
+        box,
+        scattered,
+        edges,
+        report.compared,
+        report.maximum,
+        report.percentile_99,
+        report.mean,
+        worst.point,
+        worst.condition,
+        len(report.beyond) + len(report.spurious) + report.inconclusive,
+        auto.escalated.double_double,
+        auto.escalated.balls,
+        max((m.error for m in alone), default=0.0),
+        tuple(m.point for m in alone[:KEPT]),
+    )
+
+
+def axes_of(box: Mapping[str, tuple[float, float, tuple[float, ...], bool]]) -> dict[str, Axis]:
+    """Return a box as axes.
+
+    Parameters
+    ----------
+    box : mapping
+        As returned by :func:`box_of`.
+
+    Returns
+    -------
+    dict of str to Axis
+        One per argument.
+    """
+    return {n: Axis(low, high, special) for n, (low, high, special, _) in box.items()}
+
+
+def _ordinary(axis: Axis) -> tuple[float, ...]:
+    return tuple(s for s in axis.special if s == 0 or math.isinf(s) or s not in EXTREMES)
+
+
+def _integers(points: Points, box: Mapping[str, tuple]) -> Points:
+    return {n: np.round(x) if box[n][3] else x for n, x in points.items()}
+
+
+def _float64_errors(formula: Formula, inner: Points, extra: Points) -> list[Maximum]:
+    """Return errors of the float64 kernel: at the kept inputs, and the largest scattered ones."""
+    program = formula.program
+    operands = [inner[a] for a in program.arguments]
+    single = np.asarray(compile_program(program)(*operands))
+    auto = np.asarray(EscalatingKernel(program)(*operands))
+    with np.errstate(all="ignore"):  # the automatic value is right to a few ulp
+        apart = np.abs(single / auto - 1)
+    apart = np.where(np.isnan(auto), -1.0, np.nan_to_num(apart, nan=np.inf))
+    chosen = np.argsort(-apart)[:SINGLED_OUT]
+    found = []
+    for points, indices in ((inner, chosen), (extra, range(len(extra[program.arguments[0]])))):
+        for i in indices:
+            here = {n: points[n][i : i + 1] for n in program.arguments}
+            report: Audit = audit(program, compile_program(program), here)
+            if report.worst is not None:
+                found.append(report.worst)
+    return found
+
+
+def read_table(text: str) -> dict[str, Row]:
+    """Read a table.
+
+    Parameters
+    ----------
+    text : str
+        JSON written by :func:`table_text`.
+
+    Returns
+    -------
+    dict of str to Row
+        By name of the result.
+    """
+    return {name: Row.from_record(record) for name, record in json.loads(text).items()}
+
+
+def table_text(rows: Mapping[str, Row]) -> str:
+    """Return a table as JSON, sorted, floats exact.
+
+    Parameters
+    ----------
+    rows : mapping of str to Row
+        By name of the result.
+
+    Returns
+    -------
+    str
+        The text of the golden file.
+    """
+    records = {name: rows[name].to_record() for name in sorted(rows)}
+    return json.dumps(records, indent=1) + "\n"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {n: _plain(v) for n, v in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(v) for v in value]
+    return repr(float(value)) if isinstance(value, float) else value
+
+
+def _floats(point: Mapping[str, Any]) -> dict[str, float]:
+    return {n: float(x) for n, x in point.items()}
