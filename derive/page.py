@@ -5,12 +5,13 @@ Compiles with plain pdflatex in one run: references are numbered here, not by La
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import sympy as sp
 
-from derive.domain import Quantity
+from derive.domain import Notation, Quantity
 from derive.errors import ConditionError
 from derive.latex import Printer, definition_latex, displayed, displayed_definitions, step_latex
 from derive.prose import escape, is_plain_mathematics, sentence
@@ -66,7 +67,8 @@ def derivation_latex(derivation: Derivation, standalone: bool = False) -> str:
         Statement, steps, results, symbols, references.
     """
     outcome = derivation.outcome
-    names = {n: shown for n, (shown, _) in outcome.notation.items()}
+    known = meanings(derivation)
+    names = {n: shown for n, (shown, _) in known.items()}
     printer = Printer(names)
     sources = [derivation.reference]
     steps = _steps(derivation, printer, names, sources)
@@ -80,7 +82,7 @@ def derivation_latex(derivation: Derivation, standalone: bool = False) -> str:
             rf"Verdict: \verdict{{{derivation.status.name.lower()}}}, that of the weakest step.",
             *steps,
             *results,
-            *_symbols(printer, meanings(derivation), names),
+            *_symbols(printer, known, names),
             r"\subsection*{References}",
             r"\begin{enumerate}",
             *(rf"\item {_source(s)}" for s in sources),
@@ -106,6 +108,10 @@ def meanings(derivation: Derivation) -> dict[str, tuple[str, str]]:
         The notation of the paper, and the results of other derivations under their own names.
     """
     found = dict(derivation.outcome.notation)
+    letters = getattr(sys.modules.get(derivation.card.module), "letters", None)
+    if isinstance(letters, Notation):  # the notation of the file, where a page did not name it
+        for name, quantity in letters.items():
+            found.setdefault(name, (quantity.latex, quantity.meaning))
     for step in derivation.steps:
         if step.kind == "cited" and isinstance(step.after, sp.Equality):
             name = str(step.after.lhs)
@@ -126,7 +132,7 @@ def printed_letters(derivation: Derivation) -> list[str]:
     list of str
         Each of them must have a meaning.
     """
-    names = {n: shown for n, (shown, _) in derivation.outcome.notation.items()}
+    names = {n: shown for n, (shown, _) in meanings(derivation).items()}
     printer = Printer(names)
     _steps(derivation, printer, names, [])
     _results(derivation.outcome.results, printer, names)
@@ -163,7 +169,7 @@ def _step(
     ]
     if isinstance(step.after, str):
         lines.append(r"\par " + sentence(step.after, names))
-    elif step.after is not None:
+    elif step.after is not None and step.kind != "result":  # results have a section of their own
         shown = step_latex(step, names, previous, printer)
         if shown:
             lines.append(displayed(shown))

@@ -132,6 +132,8 @@ letters.quantity("R", "second moment of the pretraining tasks, $\\frac1k\\sum_jw
 letters.quantity("C_tr", "covariance of the pretraining tasks", latex=r"C_{\rm tr}")
 letters.quantity("C_te", "covariance of the test tasks", latex=r"C_{\rm te}")
 letters.quantity("T", "test matrix")
+letters.quantity("E(pi)", "Schur complement of the extended resolvent", latex=r"E(\pi)")
+letters.quantity("omega'", "derivative of $\\omega$ in $\\pi$ at 0", latex=r"\omega'")
 
 tasks, population = Spectrum("R"), Spectrum("C_tr")
 r, c = tasks.eigenvalue, population.eigenvalue

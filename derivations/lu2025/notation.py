@@ -64,6 +64,14 @@ T_1 = letters.quantity("T_1", "task part of the test matrix $T=T_0+T_1R$", lower
 tasks = Spectrum("R")
 r = tasks.eigenvalue
 letters.quantity("R", "second moment of the pretraining tasks, $\\frac1k\\sum_jw_jw_j^\\top$")
+letters.quantity("B", "second moment of the context statistics, $q+R$")
+letters.quantity("X", "a trial value of the effective ridge")
+letters.quantity("E(pi)", "Schur complement of the extended resolvent", latex=r"E(\pi)")
+letters.quantity("omega'", "derivative of $\\omega$ in $\\pi$ at 0", latex=r"\omega'")
+letters.quantity("w_j", "component of a pretraining task")
+letters.quantity("w_new", "component of a new task", latex=r"w_{\rm new}")
+letters.quantity("u_a", "weight of a mode in one replica", latex="u_a")
+letters.quantity("u_b", "weight of the mode in another replica", latex="u_b")
 
 PARAMETERS = (tau, alpha, kappa, rho, lam)
 NAMES = tuple(str(p) for p in PARAMETERS)
