@@ -175,7 +175,9 @@ class EscalatingKernel:
         full = [np.atleast_1d(a) for a in np.broadcast_arrays(*arrays)]
         points = [a[where] for a in full]
         inside = np.ones(len(points[0]), dtype=bool)
-        for mask in constraint_masks(self.program, points):
+        # A condition such as x**2 < 4 a**2 must not fail because its squares underflow.
+        extended = [p.astype(np.longdouble) for p in points]
+        for mask in constraint_masks(self.program, extended):
             inside &= mask
         for p in points:
             inside &= ~np.isnan(p)

@@ -88,6 +88,19 @@ def test_underflow_and_overflow_of_intermediate_values_are_noticed():
     assert kernel.escalated.balls == 3
 
 
+def test_a_condition_does_not_fail_because_its_squares_underflow():
+    b = Builder(("a", "x"))
+    a, x = b.argument("a"), b.argument("x")
+    squares = b.op("mul", x, x), b.op("mul", a, a)
+    b.require("x^2 < a^2", ("a", "x"), b.op("less", *squares))
+    program = b.program({"f": b.op("sqrt", b.op("sub", squares[1], squares[0]))})
+    kernel = EscalatingKernel(program)
+    found = kernel(np.array([5e-200, 3e-200, 5.0]), np.array([3e-200, 5e-200, 3.0]))
+    assert np.isnan(compile_program(program)(5e-200, 3e-200))
+    assert found[0] == pytest.approx(4e-200, rel=1e-15) and np.isnan(found[1]) and found[2] == 4.0
+    assert kernel.invalid_count() == 1
+
+
 def test_errors_are_those_of_the_formula():
     auto = derivations.get("classics.marchenko_pastur").result.compile(precision="auto")
     with pytest.raises(DomainError, match=r"u = -1\.0 at index 1"):
