@@ -84,7 +84,7 @@ def sweep(
     >>> data.M.sel(kappa=1.0, u=1.0).item() == float(M(kappa=1.0, u=1.0))
     True
     """
-    xarray = _xarray()
+    xarray = require_xarray()
     study = _study(formula, precision, invalid, block_points, values)
     labels = labels_of(formula, precision, study)
     if progress:
@@ -129,7 +129,7 @@ def read_sweep(path: str | Path) -> xarray.Dataset:
     xarray.Dataset
         Values are read when they are used.
     """
-    xarray = _xarray()
+    xarray = require_xarray()
     name = str(path)
     if name.endswith(".parquet"):
         return _read_parquet(xarray, name)
@@ -172,10 +172,17 @@ def _study(
                 f"{name}=numpy.linspace(0.1, 1.0, 10)",
             )
         arrays[name] = array.astype(float)
-    return Study.of(formula.program, arrays, precision, block_points, _versions())
+    return Study.of(formula.program, arrays, precision, block_points, software_versions())
 
 
-def _versions() -> str:
+def software_versions() -> str:
+    """Return the versions of what the numbers depend on.
+
+    Returns
+    -------
+    str
+        Written beside every sweep.
+    """
     packages = ("icl-derive", "numpy", "numba")
     return ", ".join(f"{package} {version(package)}" for package in packages)
 
@@ -312,7 +319,19 @@ def _words(metadata: Mapping[bytes, bytes] | None) -> dict[str, str]:
     return {k.decode(): v.decode() for k, v in (metadata or {}).items()}
 
 
-def _xarray() -> Any:
+def require_xarray() -> Any:
+    """Return the library xarray, which is an optional dependency.
+
+    Returns
+    -------
+    module
+        Imported.
+
+    Raises
+    ------
+    ArgumentsError
+        With the command that installs it.
+    """
     try:
         import xarray
     except ImportError:
