@@ -38,7 +38,6 @@ def gap(**point):
 INF = "inf"
 A = dict(alpha=F(3, 2), kappa=F(7, 5), rho=F(1, 5))
 B = dict(alpha=F(11), kappa=F(2, 5), rho=F(3, 4))
-# On the boundary kappa = tau of long contexts equality is decided for dyadic values only.
 UNDER, OVER = dict(tau=F(5, 8)), dict(tau=F(9, 4))
 
 
@@ -120,27 +119,35 @@ def cases():
             saturated = name == "idg" and side is OVER
             for kappa, power in ((top * F(2, 3), 1), (top, F(1, 2)), (top * 2, 1)):
                 p = dict(kappa=kappa, rho=F(3, 4), **side)
+                law, known = (name, p) if kappa != top else (f"{name}_critical", drop(p, "kappa"))
                 yield (
                     f"long_context {name} {side} kappa={kappa}",
-                    lambda s, p=p, name=name: ball("long_context", name, alpha=1 / s, **p),
+                    lambda s, law=law, known=known: ball("long_context", law, alpha=1 / s, **known),
                     lambda s, p=p, name=name: full(name, alpha=1 / s, **p),
                     1 if saturated else power,
                 )
     rho = F(2, 5)
     for kappa, power, first in ((F(1, 3), 1, 2), (F(1), F(1, 2), 1), (F(5, 2), 1, 1)):
+        p = dict(kappa=kappa, rho=rho)
+        known, suffix = (p, "") if kappa != 1 else (dict(rho=rho), "_critical")
         for gamma in (F(1, 5), F(3)):
-            p = dict(kappa=kappa, rho=rho)
             yield (
                 f"transition kappa={kappa} gamma={gamma}",
-                lambda s, p=p, gamma=gamma: ball(
-                    "task_diversity_transition", "g_task", alpha=1 / s, gamma=gamma, **p
+                lambda s, known=known, suffix=suffix, gamma=gamma: ball(
+                    "task_diversity_transition",
+                    "g_task" + suffix,
+                    alpha=1 / s,
+                    gamma=gamma,
+                    **known,
                 ),
                 lambda s, p=p, gamma=gamma: gap(tau=gamma / s, alpha=1 / s, **p),
                 power,
             )
         yield (
             f"transition, tau first, kappa={kappa}",
-            lambda s, p=p: ball("task_diversity_transition", "tau_first", alpha=1 / s, **p),
+            lambda s, known=known, suffix=suffix: ball(
+                "task_diversity_transition", "tau_first" + suffix, alpha=1 / s, **known
+            ),
             lambda s, p=p: gap(tau=F(10) ** 60, alpha=1 / s, **p),
             first,
         )

@@ -62,14 +62,15 @@ def bayes_ridge_error(page):
     )
     u = sp.Symbol("u", positive=True)
     page.over(letters, "alpha", "rho")
-    closed = page.rewrite(
-        rho / alpha * ResolventTrace(alpha, rho / alpha),
-        2 * rho / (_SHIFT + _RADICAL),
+    error = page.rewrite(
+        rho + rho / alpha * ResolventTrace(alpha, rho / alpha),
+        rho + 2 * rho / (_SHIFT + _RADICAL),
         "the closed form, as printed",
     )
+    closed = error - rho
     page.rewrite(
-        closed,
-        (_RADICAL - _SHIFT) / 2,
+        error,
+        rho + (_RADICAL - _SHIFT) / 2,
         "the same without cancellation where rho + alpha < 1, and right at rho = 0",
     )
     series = page.derive(

@@ -7,7 +7,7 @@ from typing import Any
 import sympy as sp
 
 from derivations.lu2025.degrees_of_freedom import T, expanded
-from derivations.lu2025.notation import delta, kappa, lam, letters, q, rho, tau
+from derivations.lu2025.notation import alpha, delta, kappa, lam, letters, q, rho, tau
 from derivations.lu2025.ridgeless import RIDGELESS, RIDGELESS_NAMES, SIDES, ridgeless_curve
 from derivations.lu2025.sample_limits import LEVEL, SYMBOLS
 from derivations.lu2025.task_limits import AT_SIDE, OFF_THRESHOLD, SIDE_ERRORS, THRESHOLD
@@ -100,22 +100,38 @@ def long_context(page):
         sp.StrictLessThan(kappa, sp.oo, evaluate=False),
         "at infinite kappa the error of fresh_tasks holds",
     )
-    above = sp.StrictGreaterThan(tau, 1)
+    off_boundary = Condition(
+        "kappa != min(tau, 1)",
+        sp.Ne(kappa, sp.Min(tau, 1)),
+        "on the boundary the law is another one, the result of the same name with _critical",
+    )
+    above, few = sp.StrictGreaterThan(tau, 1), sp.StrictLessThan(kappa, T)
     for name in SIDE_ERRORS:
-        cases: list[Any] = []
-        for phase, relation in (
-            ("few_tasks", sp.Lt(kappa, T)),
-            ("critical", sp.Eq(kappa, T)),
-            ("many_tasks", sp.true),
-        ):
-            cases.append((laws[name, phase, "above"], sp.And(relation, above)))
-            cases.append((laws[name, phase, "below"], relation))
+        page.result(
+            f"{name}_critical",
+            sp.Piecewise(
+                (laws[name, "critical", "above"], above), (laws[name, "critical", "below"], True)
+            ),
+            (tau, alpha, rho),
+            where=(LEVEL,),
+            domain=letters.domain("tau", "alpha", "rho", conditions=[OFF_THRESHOLD]),
+            limit=LIMIT_LONG + ", kappa = min(tau, 1)",
+            symbol=SYMBOLS[name],
+        )
+    for name in SIDE_ERRORS:
         page.result(
             name,
-            sp.Piecewise(*cases),
+            sp.Piecewise(
+                (laws[name, "few_tasks", "above"], sp.And(few, above)),
+                (laws[name, "few_tasks", "below"], few),
+                (laws[name, "many_tasks", "above"], above),
+                (laws[name, "many_tasks", "below"], True),
+            ),
             RIDGELESS,
             where=(LEVEL, Let(T, sp.Min(tau, 1))),
-            domain=letters.domain(*RIDGELESS_NAMES, conditions=[OFF_THRESHOLD, finite]),
+            domain=letters.domain(
+                *RIDGELESS_NAMES, conditions=[OFF_THRESHOLD, finite, off_boundary]
+            ),
             limit=LIMIT_LONG,
             symbol=SYMBOLS[name],
         )

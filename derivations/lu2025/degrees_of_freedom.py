@@ -116,6 +116,9 @@ def degrees_of_freedom(page):
     page.over(letters, "tau", "kappa", "q", "t", "rho", conditions=INSIDE)
     page.use("lu2025.effective_ridge")
     in_t = {delta: tau - 1, **IN_T}
+    page.rewrite(
+        M * v, t, "degrees of freedom on the curve", given={v: 1 / (1 + M / kappa), **in_t}
+    )
     page.rewrite(z - q, RIDGE, "effective ridge xi = z - q on the curve", given=in_t)
     page.rewrite(
         delta + xi * M,

@@ -63,7 +63,7 @@ def few_samples(page):
         "idg": (q - 1 - 2 / kappa) / (1 + q) - 1 + (1 + rho) * (1 + 1 / (kappa * (1 + q) ** 2)),
         "icl": 1 + rho - 2 / (1 + q),
     }
-    slopes = {}
+    slopes, laws = {}, {}
     for name, error in ERRORS.items():
         limit, following = expanded(
             page,
@@ -73,6 +73,9 @@ def few_samples(page):
         )
         page.rewrite(limit, 1 + rho, "the null predictor")
         slopes[name] = page.rewrite(following / tau, printed[name], "slope in tau")
+        laws[name] = limit + following
+    for name in ERRORS:
+        page.rewrite(laws[name], 1 + rho + tau * slopes[name], f"e_{name.upper()} of few samples")
     page.rewrite(
         slopes["icl"],
         ((1 + rho) * (1 + q) - 2) / (1 + q),
@@ -86,7 +89,7 @@ def few_samples(page):
             where=(LEVEL,),
             domain=letters.domain("alpha", "kappa", "rho"),
             limit=LIMIT_FEW,
-            symbol=r"\partial_\tau" + SYMBOLS[name],
+            symbol=r"\partial_\tau " + SYMBOLS[name],
         )
     for name in ERRORS:
         page.result(

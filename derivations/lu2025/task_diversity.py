@@ -223,10 +223,10 @@ def task_diversity_transition(page):
     )
     scaling = nu**3 / (1 + nu**2) + share * nu
     page.rewrite(
-        law,
-        root_q * scaling,
-        "scaling function of the transition",
-        domain=letters.domain("rho", "gamma", "eps_q", "nu"),
+        law.subs(root_q, sp.sqrt(q)),
+        sp.sqrt(q) * scaling,
+        "scaling function of the transition, eps_q = sqrt(q)",
+        domain=letters.domain("rho", "gamma", "q", "nu"),
     )
     page.rewrite(
         (nu**2 + Delta * nu - 1).subs(nu, _NU),
@@ -241,13 +241,29 @@ def task_diversity_transition(page):
         domain=letters.domain("rho", "gamma"),
     )
     level = Let(q, (1 + rho) / alpha)
-    below, exactly = sp.StrictLessThan(kappa, 1), sp.Eq(kappa, 1)
+    below = sp.StrictLessThan(kappa, 1)
+    off_critical = Condition(
+        "kappa != 1",
+        sp.Ne(kappa, 1),
+        "at the transition the law is another one, the result of the same name with _critical; "
+        "near it the window holds",
+    )
+    away = letters.domain("alpha", "kappa", "rho", conditions=[FINITE, off_critical])
+    page.result(
+        "tau_first_critical",
+        first["at"],
+        (alpha, rho),
+        where=(level,),
+        domain=letters.domain("alpha", "rho"),
+        limit=LIMIT_TAU_FIRST + ", kappa = 1",
+        symbol=r"g_{\mathrm{task}}",
+    )
     page.result(
         "tau_first",
-        sp.Piecewise((first["below"], below), (first["at"], exactly), (first["above"], True)),
+        sp.Piecewise((first["below"], below), (first["above"], True)),
         (alpha, kappa, rho),
         where=(level,),
-        domain=letters.domain("alpha", "kappa", "rho", conditions=[FINITE]),
+        domain=away,
         limit=LIMIT_TAU_FIRST,
         symbol=r"g_{\mathrm{task}}",
     )
@@ -265,11 +281,20 @@ def task_diversity_transition(page):
         symbol=r"g_{\mathrm{task}}",
     )
     page.result(
+        "g_task_critical",
+        joint["at"],
+        (alpha, rho, gamma),
+        where=(level,),
+        domain=letters.domain("alpha", "rho", "gamma"),
+        limit=LIMIT_JOINT + ", kappa = 1",
+        symbol=r"g_{\mathrm{task}}",
+    )
+    page.result(
         "g_task",
-        sp.Piecewise((joint["below"], below), (joint["at"], exactly), (joint["above"], True)),
+        sp.Piecewise((joint["below"], below), (joint["above"], True)),
         (alpha, kappa, rho, gamma),
         where=(level,),
-        domain=letters.domain("alpha", "kappa", "rho", "gamma", conditions=[FINITE]),
+        domain=letters.domain("alpha", "kappa", "rho", "gamma", conditions=[FINITE, off_critical]),
         limit=LIMIT_JOINT,
         symbol=r"g_{\mathrm{task}}",
     )

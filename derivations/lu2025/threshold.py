@@ -112,6 +112,35 @@ def interpolation_threshold(page):
         given={y_1: m * xi_1},
         domain=letters.domain("m", "xi_1"),
     )
+    # In the distance and the ridge themselves, with the width of the peak for y_1 + m xi_1.
+    page.rewrite(
+        (eps * (y_1 + m * xi_1)) ** 2,
+        delta**2 + 4 * lam * m,
+        "square of the width in the distance and the ridge",
+        given={delta: eps * offset, lam: eps**2 * ridge},
+        domain=letters.domain("m", "xi_1", "y_1", "eps"),
+    )
+    page.define(breadth, sp.sqrt(delta**2 + 4 * lam * m), "the width of the peak, a positive root")
+    wide = {xi_1: (breadth - delta) / (2 * m * eps), y_1: (breadth + delta) / (2 * eps)}
+    everything = letters.domain("m", "Delta_t", "delta", "eps", "rho", "q")
+    page.rewrite(
+        eps * xi_1,
+        (breadth - delta) / (2 * m),
+        "effective ridge near the threshold",
+        given=wide,
+        domain=everything,
+    )
+    for name, law in (
+        ("idg", sigma_q2 / breadth),
+        ("icl", (1 + q) * m * sigma_q2 / breadth),
+    ):
+        page.rewrite(
+            (1 if name == "idg" else ratio) * residual / (eps * (y_1 + m * xi_1)),
+            law,
+            f"e_{name.upper()} near the threshold",
+            given={**wide, sigma_q2: residual},
+            domain=everything,
+        )
     where = (
         Let(q, (1 + rho) / alpha),
         Let(delta, tau - 1),
