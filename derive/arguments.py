@@ -40,9 +40,9 @@ def operands(
         For text, complex numbers, objects, or shapes that do not broadcast.
     """
     found = [_operand(name, a, values[a]) for a in arguments]
-    shapes = [np.shape(f) for f in found if isinstance(f, np.ndarray | float)]
-    try:
-        shape = np.broadcast_shapes(*shapes)
+    shapes = {f.shape for f in found if isinstance(f, np.ndarray)}
+    try:  # equal shapes need no broadcasting, which takes as long as a thousand points
+        shape = np.broadcast_shapes(*shapes) if len(shapes) != 1 else next(iter(shapes))
     except ValueError:
         listed = ", ".join(f"{a}{np.shape(f)}" for a, f in zip(arguments, found, strict=True))
         raise ArgumentsError(
@@ -51,7 +51,8 @@ def operands(
             "NumPy aligns shapes from the right and stretches axes of length 1",
             f"{name}({arguments[0]}=x[:, None], ...) to span a grid",
         ) from None
-    if isinstance(out, np.ndarray) and out.shape != shape and len(shapes) == len(found):
+    known = all(isinstance(f, _PLAIN) for f in found)
+    if isinstance(out, np.ndarray) and out.shape != shape and known:
         raise ArgumentsError(
             f"{name}(..., out=...)",
             f"out has shape {out.shape}, the result has shape {shape}",
@@ -61,12 +62,17 @@ def operands(
     return found
 
 
+_PLAIN = (np.ndarray, float)
+_NUMBERS = (float, int, np.floating, np.integer, Fraction)
+_FLOAT = np.dtype(np.float64)
+
+
 def _operand(name: str, argument: str, value: Any) -> Any:
-    if isinstance(value, float | int | np.floating | np.integer) and not isinstance(value, bool):
+    if type(value) is float or (type(value) is np.ndarray and value.dtype is _FLOAT):
+        return value
+    if isinstance(value, _NUMBERS) and not isinstance(value, bool):
         return float(value)
-    if isinstance(value, Fraction):
-        return float(value)
-    if hasattr(value, "__array_ufunc__") and not isinstance(value, np.ndarray | np.generic):
+    if hasattr(value, "__array_ufunc__") and not isinstance(value, (np.ndarray, np.generic)):
         return value  # labelled and lazy arrays take the ufunc themselves
     array = np.asarray(value) if isinstance(value, list | tuple | np.ndarray | range) else None
     if array is not None and array.dtype.kind in "iuf" and array.dtype.itemsize <= 8:
