@@ -22,37 +22,42 @@ from .workloads import Setting, closed_form, printed_form, scattered
 NAMES = {"closed": "closed form, both sides of tau = 1", "printed": "closed form as printed"}
 
 
+CACHED = 100_000  # points that a core keeps near it: arithmetic alone is compared
+
+
 def against_c(setting: Setting) -> list[Row]:
     """Scattered points: the same operations in C that a compiler turns into vectors."""
-    rows = []
-    for name, formula in (("closed", closed_form()), ("printed", printed_form())):
-        title = f"{NAMES[name]}: scattered, one thread", "C, gcc -O3 -march=native"
-        if compiler() is None:
-            rows.append(skipped(f"c-{name}", *title, "no C compiler"))
-            continue
-        points = scattered(formula, setting.points)
-        operands = list(points.values())
-        out, theirs = np.empty(setting.points), np.empty(setting.points)
-        with tempfile.TemporaryDirectory() as folder:
-            entries = {"derive": Contender.of(formula, out.size, out=out, **points)}
-            for width in VECTOR_WIDTHS:
-                call = compiled(c_source(formula.program), Path(folder), f"{name}{width}", width)
-                entries[f"C {width} bit"] = Contender.of(call, out.size, operands, theirs)
-            paired = interleave(entries, setting.rounds, setting.seconds)
-        np.testing.assert_allclose(out, theirs, rtol=1e-8)
-        anchor = min((n for n in entries if n != "derive"), key=paired.nanoseconds)
-        rows.append(
-            Row(
-                f"c-{name}",
-                *title,
-                paired.ratio("derive", anchor),
-                target=at_most(1.1),
-                note=f"{setting.points} points; the faster of two vector widths, here {anchor}; "
-                "C does not test the domain",
-                nanoseconds={n: paired.nanoseconds(n) for n in entries},
-            )
-        )
-    return rows
+    return [
+        _against_c(setting, name, formula, count)
+        for name, formula in (("closed", closed_form()), ("printed", printed_form()))
+        for count in sorted({CACHED, setting.points})
+    ]
+
+
+def _against_c(setting: Setting, name: str, formula: Formula, count: int) -> Row:
+    row = f"c-{name}-{'cached' if count == CACHED else 'large'}"
+    title = f"{NAMES[name]}: {count} scattered points", "C, gcc -O3 -march=native"
+    if compiler() is None:
+        return skipped(row, *title, "no C compiler")
+    points = scattered(formula, count)
+    operands = list(points.values())
+    out, theirs = np.empty(count), np.empty(count)
+    with tempfile.TemporaryDirectory() as folder:
+        entries = {"derive": Contender.of(formula, count, out=out, **points)}
+        for width in VECTOR_WIDTHS:
+            call = compiled(c_source(formula.program), Path(folder), f"{row}{width}", width)
+            entries[f"C {width} bit"] = Contender.of(call, count, operands, theirs)
+        paired = interleave(entries, setting.rounds, setting.seconds)
+    np.testing.assert_allclose(out, theirs, rtol=1e-8)
+    anchor = min((n for n in entries if n != "derive"), key=paired.nanoseconds)
+    return Row(
+        row,
+        *title,
+        paired.ratio("derive", anchor),
+        target=at_most(1.1),
+        note=f"one thread; the faster of two vector widths, here {anchor}; C tests no domain",
+        nanoseconds={n: paired.nanoseconds(n) for n in entries},
+    )
 
 
 def on_grids(setting: Setting) -> list[Row]:

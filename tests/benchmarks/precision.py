@@ -103,6 +103,7 @@ def certified(setting: Setting) -> list[Row]:
     """Certified enclosures per second at 106 bits, and a plain loop over python-flint."""
     rows = []
     for name, formula, target in (
+        ("printed closed form", printed_form(), at_least(1e5)),
         ("closed form", closed_form(), at_least(1e5)),
         ("root and error", root_form(), None),
     ):

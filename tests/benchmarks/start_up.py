@@ -18,6 +18,7 @@ VALUE = (
     f"derivations.get('{ROOT}').result(tau=0.5, alpha=1.0, kappa=0.5, rho=0.01, lam=0.001)"
 )
 PROGRAMS = {"derive": VALUE, "import numpy": "import numpy", "import sympy": "import sympy"}
+PROGRAMS |= {"import numpy and llvmlite": "import numpy, llvmlite.binding"}
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
