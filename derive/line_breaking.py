@@ -23,6 +23,7 @@ _WIDE |= {
     r"\!": -2.0,
     r"\:": 2.5,
 }
+_WIDE |= {r"\Bigl": 2.0, r"\Bigr": 2.0, r"\Big": 2.0}
 _WIDE |= {r"\displaystyle": 0.0, r"\mathrm": 0.0, r"\text": 0.0, r"\rm": 0.0, r"\mathcal": 0.0}
 _SMALL = 0.72  # subscripts and superscripts
 
@@ -158,7 +159,28 @@ def width(latex: str) -> float:
 
 
 def _opened(whole: list[Piece], limit: float) -> list[Piece]:
-    """Open the groups and fractions that are wider than a line, so that they can be cut."""
+    """Open groups and fractions of terms that are wider than a line, so that they can be cut."""
+    out: list[Piece] = []
+    for term in _terms(whole):
+        size = sum(p.width for p in term)
+        out += _opened_term(term, limit, 0.35 * limit) if size > limit - INDENT else term
+    return out
+
+
+def _terms(whole: list[Piece]) -> list[list[Piece]]:
+    """Split at the signs outside all groups."""
+    terms: list[list[Piece]] = [[]]
+    level = 0
+    for piece in whole:
+        level -= piece.kind == "close"
+        if level == 0 and piece.kind in ("sign", "relation") and terms[-1]:
+            terms.append([])
+        terms[-1].append(piece)
+        level += piece.kind == "open"
+    return terms
+
+
+def _opened_term(whole: list[Piece], limit: float, threshold: float) -> list[Piece]:
     out: list[Piece] = []
     i = 0
     while i < len(whole):
@@ -167,7 +189,7 @@ def _opened(whole: list[Piece], limit: float) -> list[Piece]:
             end = _matching(whole, i)
             inside = whole[i + 1 : end]
             size = sum(p.width for p in inside)
-            if size > limit * 0.8:
+            if size > threshold:
                 out.append(_delimiter(piece, r"\Bigl"))
                 out += _opened(inside, limit)
                 out.append(_delimiter(whole[end], r"\Bigr"))
@@ -176,7 +198,7 @@ def _opened(whole: list[Piece], limit: float) -> list[Piece]:
                 out.append(Piece(text, size + 12))
             i = end + 1
             continue
-        if piece.kind == "fraction" and piece.width > limit * 0.8:
+        if piece.kind == "fraction" and piece.width > 0.8 * limit:
             out += _flat(piece, limit)
         else:
             out.append(piece)

@@ -79,6 +79,8 @@ def is_plain_mathematics(text: str) -> bool:
         return False
     if not set(re.findall(r"\\(?:begin|end)\{?([^}]*)\}?", text)) <= _ENVIRONMENTS:
         return False
+    if "&" in text and r"\begin" not in text:
+        return False
     if re.search(r"\\[^A-Za-z,;:! {}|\\&_]", text) or text.endswith("\\"):
         return False
     depth = 0
