@@ -61,7 +61,7 @@ def test_a_sweep_is_the_formula_with_labels(trace):
 @pytest.mark.parametrize("precision", ["float64", "double-double", "auto"])
 def test_files_hold_what_memory_holds(trace, out, ending, precision):
     whole = sweep(trace, kappa=KAPPA, u=U, precision=precision)
-    for points in (7, 41, 100, 10_000):
+    for points in (41, 100):
         path = f"sweep{points}.{ending}"
         written = sweep(
             trace, kappa=KAPPA, u=U, precision=precision, path=path, block_points=points
@@ -76,7 +76,7 @@ def test_files_hold_what_memory_holds(trace, out, ending, precision):
     if precision == "double-double":
         assert float(abs(whole.M_low_part / whole.M).max()) < 2.0**-53
     assert sorted(p.name for p in out.iterdir()) == sorted(
-        f"sweep{n}.{ending}" for n in (7, 41, 100, 10_000)
+        f"sweep{n}.{ending}" for n in (41, 100)
     )
     along = sweep(trace, kappa=np.inf, u=U, precision=precision, path=f"line.{ending}")
     assert along.equals(sweep(trace, kappa=np.inf, u=U, precision=precision))
