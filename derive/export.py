@@ -78,8 +78,8 @@ def export_formula(formula: Formula, language: str) -> str:
         )
     if language == "latex":
         return latex_file(formula, references)
+    from derive.grid_sweep import argument_meanings
     from derive.registry import cards
-    from derive.sweep import argument_meanings
 
     card = cards().get(formula.name.partition(":")[0])
     meanings = argument_meanings(formula)

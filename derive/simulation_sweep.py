@@ -108,7 +108,7 @@ def sweep_simulation(
 def _dataset(
     derivation: Derivation, result: SweepResult, arrays: dict[str, np.ndarray]
 ) -> xarray.Dataset:
-    from derive.sweep import require_xarray, software_versions
+    from derive.grid_sweep import require_xarray, software_versions
 
     xarray = require_xarray()
     study = result.sweep

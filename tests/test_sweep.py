@@ -15,7 +15,7 @@ import pytest
 import derivations
 from derive.domain import Notation
 from derive.formula import Formula
-from derive.sweep import read_sweep, sweep
+from derive.grid_sweep import read_sweep, sweep
 from numerics.block_store import BlockStore
 from numerics.errors import ArgumentsError, DomainError
 from numerics.files import OutputError
@@ -75,9 +75,7 @@ def test_files_hold_what_memory_holds(trace, out, ending, precision):
         written.close()
     if precision == "double-double":
         assert float(abs(whole.M_low_part / whole.M).max()) < 2.0**-53
-    assert sorted(p.name for p in out.iterdir()) == sorted(
-        f"sweep{n}.{ending}" for n in (41, 100)
-    )
+    assert sorted(p.name for p in out.iterdir()) == sorted(f"sweep{n}.{ending}" for n in (41, 100))
     along = sweep(trace, kappa=np.inf, u=U, precision=precision, path=f"line.{ending}")
     assert along.equals(sweep(trace, kappa=np.inf, u=U, precision=precision))
     assert along.kappa.item() == np.inf

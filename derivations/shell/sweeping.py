@@ -40,7 +40,7 @@ def sweep(
     """
     from contextlib import ExitStack
 
-    import derive.sweep as sweeping
+    from derive import grid_sweep as sweeping
 
     command = f"derive sweep {id}"
     _, formula = chosen_result(find(id), result)
