@@ -39,9 +39,9 @@ def test_float64_lies_within_1e_12_of_the_ball_after_the_conditioning_in_tau(nam
         # Near tau = 1 without ridge the error itself is conditioned like 1/|tau - 1| in tau.
         condition = 1 + (1 / abs(points["tau"][i] - 1) if points["lam"][i] == 0 else 0)
         centre = column[i].midpoint
-        assert abs(Fraction(float(value)) / centre - 1) < 1e-12 + 4 * 2.0**-53 * condition, (
-            {n: p[i] for n, p in points.items()}
-        )
+        assert abs(Fraction(float(value)) / centre - 1) < 1e-12 + 4 * 2.0**-53 * condition, {
+            n: p[i] for n, p in points.items()
+        }
 
 
 @pytest.mark.parametrize("name", IDS)
