@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from rich.console import Console
@@ -135,8 +136,8 @@ def bulk_evaluation(out: Path) -> Path:
     """Evaluate a million points with root finding; certify one of them."""
     console.rule("3. evaluate and certify")
     axes = {"tau": np.linspace(0.1, 5, 1000), "alpha": np.geomspace(0.1, 100, 1000)}
-    grid = {"tau": axes["tau"][:, None], "alpha": axes["alpha"][None, :]}
-    rest = {"kappa": 0.5, "rho": 0.01, "lam": 1e-6}
+    grid: dict[str, Any] = {"tau": axes["tau"][:, None], "alpha": axes["alpha"][None, :]}
+    rest: dict[str, Any] = {"kappa": 0.5, "rho": 0.01, "lam": 1e-6}
     columns: dict[str, np.ndarray] = {}
     for id in MAIN:
         formula = derivations.get(id).result
@@ -145,10 +146,11 @@ def bulk_evaluation(out: Path) -> Path:
             formula(tau=1.0, alpha=1.0, **rest)
             compiled = time.perf_counter() - began
         began = time.perf_counter()
-        columns[id.rpartition(".")[2]] = formula(**grid, **rest)
+        columns[id.rpartition(".")[2]] = formula(**rest | grid)
         seconds = time.perf_counter() - began
         ball = formula.ball(bits=128, **EXACT_POINT)
-        ours = float(formula(**{n: float(v) for n, v in EXACT_POINT.items()}))
+        floats: dict[str, Any] = {n: float(v) for n, v in EXACT_POINT.items()}
+        ours = float(formula(**floats))
         console.print(
             f"{id}: compiled or loaded in {compiled:.2f} s; "
             f"1,000,000 points, each with a root, in {seconds:.3f} s"

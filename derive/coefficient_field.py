@@ -171,7 +171,8 @@ def _root(base: Expression, order: int) -> tuple[Root, Expression]:
     numerator, denominator = sp.fraction(sp.together(base))
     # (n/d)**(1/m) = (n d**(m-1))**(1/m) / d for positive d; signs stay inside the root.
     outside, inside = 1 / denominator, sp.Integer(1)
-    content, factors = sp.factor_list(numerator * denominator ** (order - 1))
+    split: Any = sp.factor_list(numerator * denominator ** (order - 1))
+    content, factors = split
     factors = [*factors, *((sp.Integer(p), e) for p, e in sp.factorint(content).items())]
     for factor, multiplicity in factors:
         free, left = divmod(multiplicity, order) if factor.is_positive else (0, multiplicity)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sympy as sp
 
 from derive.errors import ArgumentsError
@@ -42,7 +44,7 @@ def divided_difference(expression: sp.Expr, move: dict[sp.Symbol, sp.Symbol]) ->
     return _difference(expression, old, new)
 
 
-def _difference(node: sp.Expr, old: sp.Symbol, new: sp.Symbol) -> sp.Expr:
+def _difference(node: Any, old: sp.Symbol, new: sp.Symbol) -> Any:
     if not node.has(old):
         return sp.Integer(0)
     if isinstance(node, SpectralTrace):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import sympy as sp
 
@@ -167,7 +167,8 @@ def _rooted(expression: sp.Expr, rational: Mapping[sp.Symbol, sp.Expr]) -> sp.Ex
 def _select(expression: sp.Expr, points: list[Point]) -> sp.Expr:
     """Return the irreducible factor of the numerator that vanishes at the solutions."""
     numerator = sp.fraction(sp.together(expression))[0]
-    _, factors = sp.factor_list(sp.expand(numerator))
+    split: Any = sp.factor_list(sp.expand(numerator))
+    _, factors = split
     vanishing = [f for f, _ in factors if all(_relative(f, p) < 1e-7 for p in points)]
     if not vanishing:
         raise BranchError(

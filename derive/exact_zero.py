@@ -68,7 +68,8 @@ def _remainder(polynomial: Any, relations: list[tuple[sp.Symbol, Any]]) -> Any:
         polynomial = sp.expand(polynomial)
         if not polynomial.is_polynomial(symbol):
             return sp.nan
-        if sp.degree(polynomial, symbol) < sp.degree(relation, symbol):
+        degree: Any = sp.degree
+        if degree(polynomial, symbol) < degree(relation, symbol):
             continue  # prem fails on zero and on lower degrees
         polynomial = sp.numer(sp.together(sp.prem(polynomial, relation, symbol)))
     return sp.expand(polynomial)
@@ -110,7 +111,8 @@ def _square_free(radicand: Any) -> tuple[Any, Any]:
     above, below = sp.fraction(sp.together(radicand))
     if not below.is_positive:
         return sp.S.One, radicand
-    coefficient, factors = sp.factor_list(above * below)
+    split: Any = sp.factor_list(above * below)
+    coefficient, factors = split
     outside, inside = sp.S.One, coefficient
     for factor, power in factors:
         if factor.is_positive:

@@ -146,6 +146,6 @@ def additive_spike(law: AlgebraicLaw, strength: Exact) -> Outlier:
     return _outlier(place.subs(at), (-(_x**2) * sympy.diff(place, _x)).subs(at))
 
 
-def _outlier(position: Expr, overlap: Expr) -> Outlier:
+def _outlier(position: Any, overlap: Any) -> Outlier:
     position, overlap = sympy.factor(position), sympy.factor(overlap)
     return Outlier(position, overlap, sympy.Gt(overlap, 0))

@@ -12,8 +12,6 @@ from derivations.classics.law_notation import (
     U,
     V,
     c,
-    c_1,
-    c_2,
     cardano,
     curve,
     d,
@@ -39,7 +37,7 @@ from derivations.classics.law_notation import (
 )
 from derive.domain import Domain
 from derive.free_convolution import free_power, free_product
-from derive.law import atoms, fisher, fuss_catalan, kesten_mckay, marchenko_pastur, wachter
+from derive.law import atoms, fuss_catalan, kesten_mckay, marchenko_pastur
 from derive.registry import derivation
 from derive.support import support
 from derive.transforms import r_transform, s_transform
@@ -195,84 +193,6 @@ def simulate_kesten_mckay(
     return averaged(
         "classics.kesten_mckay", sampler, size=size - size % 2, seeds=seeds, seed=seed,
         parameters={"d": count}, counts={"d": count},
-    )  # fmt: skip
-
-
-@derivation(
-    "classics.wachter",
-    reference="Wachter 1980",
-    limit="size -> oo at fixed ratios",
-)
-def wachter_law(page):
-    r"""The MANOVA matrix A/(A+B) of two Wishart matrices lives on an interval inside [0, 1].
-
-    .. math:: \frac{x_\pm}{1-x_\pm}=\frac{c_2}{c_1}
-       \Big(\frac{1\pm\sqrt{c_1+c_2-c_1c_2}}{1-c_2}\Big)^2,
-       \qquad\rho(x)=\frac{(c_1+c_2)\sqrt{(x_+-x)(x-x_-)}}{2\pi c_1c_2\,x(1-x)} .
-    """
-    free(page)
-    names = ("c_1", "c_2")
-    law = wachter(c_1, c_2)
-    polynomial = page.derive(
-        "Moebius map", curve(fisher(c_1, c_2)), lambda e: curve(law),
-        "x -> t/(1 + t) of the F matrix scaled by t = (c_2/c_1) x",
-    )  # fmt: skip
-    page.rewrite(
-        polynomial,
-        c_1 * c_2 * z * (z - 1) * m**2
-        + (2 * c_1 * c_2 * z - c_1 * c_2 - (c_1 + c_2) * z + c_2) * m
-        + (c_1 * c_2 - c_1 - c_2),
-        "the curve, as printed",
-        domain=letters.domain(*names, "m", "z"),
-    )
-    values = moments(
-        page, law, polynomial,
-        (c_2 / (c_1 + c_2), c_2 * (c_1**2 * c_2 + c_1 * c_2 + c_2**2) / (c_1 + c_2) ** 3), names,
-    )  # fmt: skip
-
-    def edge(root: sp.Expr, sign: int) -> sp.Expr:
-        top = c_2 * (1 + sign * root) ** 2
-        return top / (top + c_1 * (1 - c_2) ** 2)
-
-    root = sp.sqrt(c_1 + c_2 - c_1 * c_2)
-    edges = {low: edge(root, -1), high: edge(root, 1)}
-    below = Condition("c_2 < 1", c_2 < 1, "B must be invertible")
-    height = (c_1 + c_2) * sp.sqrt((high - x) * (x - low)) / (2 * sp.pi * c_1 * c_2 * x * (1 - x))
-    # the root as a parameter instead of c_1 makes the check rational
-    rational = {low: edge(r, -1), high: edge(r, 1), c_1: (r**2 - c_2) / (1 - c_2)}
-    inside = letters.domain(
-        "c_2", "r", "share", conditions=[below, Condition("r**2 > c_2", r**2 > c_2)]
-    )
-    _density(page, polynomial, rational, height, inside)
-    box = letters.domain(*names, conditions=[below])
-    for name, key, symbol in (("lower_edge", low, "x_-"), ("upper_edge", high, "x_+")):
-        page.result(name, edges[key], (c_1, c_2), domain=box, limit=LIMIT, symbol=symbol)
-    for k in (1, 2):
-        page.result(f"m_{k}", values[k - 1], (c_1, c_2), domain=box, limit=LIMIT,
-                    symbol=f"m_{k}")  # fmt: skip
-    page.result("density", on_bulk(height), (c_1, c_2, x), where=lets(edges),
-                domain=letters.domain(*names, "x", conditions=[below, POSITIVE]), limit=LIMIT,
-                symbol=r"\rho(x)")  # fmt: skip
-
-
-@wachter_law.simulate
-def simulate_wachter(
-    *, size: int = 96, seeds: int = 16, seed: int = 0, c_1: float, c_2: float
-) -> SimulationResult:
-    """Average the moments of A/(A + B) over seeds."""
-    first, second = max(1, round(size / c_1)), max(size + 1, round(size / c_2))
-
-    def sampler(rng: np.random.Generator) -> dict[str, float]:
-        x = gaussian(rng, first, size)
-        y = gaussian(rng, second, size)
-        one, two = x.conj().T @ x, y.conj().T @ y
-        half = np.linalg.solve(np.linalg.cholesky(one + two), x.conj().T)
-        return trace_moments(half @ half.conj().T, (1, 2))
-
-    return averaged(
-        "classics.wachter", sampler, size=size, seeds=seeds, seed=seed,
-        parameters={"c_1": size / first, "c_2": size / second},
-        counts={"n_1": first, "n_2": second},
     )  # fmt: skip
 
 
