@@ -3,7 +3,6 @@ r"""Vanishing ridge: closed forms below and above the interpolation threshold, a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import sympy as sp
@@ -39,13 +38,15 @@ from derivations.lu2025.notation import (
     xi,
     z,
 )
+from derivations.lu2025.ridgeless_simulation import (
+    ridgeless_icl_simulation,
+    ridgeless_idg_simulation,
+)
 from derive.asymptotics import AlgebraicQuantity
 from derive.fixed_point import Branch
 from derive.registry import derivation
 from numerics.functions import ResolventTrace
 from numerics.lower import Condition, Let
-from numerics.monte_carlo import in_context_errors
-from numerics.simulation import SimulationResult
 
 t_0 = letters.quantity("t_0", "degrees of freedom at vanishing ridge", lower=0)
 m = letters.quantity("m", "resolvent trace $M_\\kappa(q)$ without ridge", lower=0)
@@ -416,30 +417,8 @@ def icl_error_ridgeless(page):
     )
 
 
-@icl_error_ridgeless.simulate
-def simulate_icl_error_ridgeless(
-    *,
-    size: int = 64,
-    seeds: int = 8,
-    seed: int = 0,
-    tau: float,
-    alpha: float,
-    kappa: float,
-    rho: float,
-    **ensemble: Any,
-) -> SimulationResult:
-    """Pretrain linear attention without ridge (least squares of least norm); error on new tasks."""
-    result = in_context_errors(
-        size, tau, alpha, kappa, rho, 0.0, seeds=seeds, seed=seed, **ensemble
-    )
-    ratios = {name: value for name, value in result.parameters.items() if name != "lam"}
-    return replace(result, parameters=ratios).of("icl")
-
-
-@idg_error_ridgeless.simulate
-def simulate_idg_error_ridgeless(**parameters: Any) -> SimulationResult:
-    """Pretrain linear attention without ridge; exact error on the pretraining tasks."""
-    return simulate_icl_error_ridgeless(**parameters).of("idg")
+icl_error_ridgeless.simulate(ridgeless_icl_simulation)
+idg_error_ridgeless.simulate(ridgeless_idg_simulation)
 
 
 __all__ = [
