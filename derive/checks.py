@@ -178,7 +178,7 @@ def positive(
     satisfying = decided = 0
     points = domain.sample(POINTS, seed) if domain.quantities else [{}]
     enclosures = _Enclosures([expression])
-    for place, point in enumerate([*points, *_further(domain, seed)]):
+    for place, point in enumerate([*points, *_further(domain, seed, expression)]):
         value = enclosures.at(point)
         if value is None:
             continue
@@ -216,7 +216,8 @@ def _ball_check(
 ) -> Evidence:
     points = domain.sample(POINTS, seed) if domain.quantities else [{}]
     rng = random.Random(seed)
-    numbered = [*enumerate(points), *((None, p) for p in _further(domain, seed))]
+    further = _further(domain, seed, left, right)
+    numbered = [*enumerate(points), *((None, p) for p in further)]
     lots = [numbered[i::SPECTRA] for i in range(SPECTRA)] if spectra else [numbered]
     if spectra and not domain.quantities:
         lots = [numbered] * SPECTRA
@@ -313,11 +314,14 @@ class _Enclosures:
         return None if any(ball.infinity for ball in balls) else balls
 
 
-def _further(domain: Domain, seed: int) -> list[dict[sp.Symbol, Any]]:
-    """Return points that can refute but support nothing: far away, and on ends that belong."""
+def _further(domain: Domain, seed: int, *sides: Any) -> list[dict[sp.Symbol, Any]]:
+    """Return points that can refute but support nothing: far away, on ends, beside cases."""
     if not domain.quantities:
         return []
-    return [*domain.sample(FAR_POINTS, seed + 1, FAR_DECADES), *domain.ends(seed + 2)]
+    points = [*domain.sample(FAR_POINTS, seed + 1, FAR_DECADES), *domain.ends(seed + 2)]
+    if any(side.has(sp.Piecewise, sp.Max, sp.Min, sp.Abs) for side in sides):
+        points += domain.crossings(seed + 3)
+    return points
 
 
 def inserted(expression: Any, given: Mapping[Any, Any] | None) -> Any:

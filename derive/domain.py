@@ -21,6 +21,9 @@ from numerics.exact_masks import exact_mask
 from numerics.lower import Condition, lower
 from numerics.program import Program
 
+NEAR = sp.Rational(21, 20)
+CROSSINGS = 60  # most pairs of points beside the borders of cases
+
 
 @dataclass(frozen=True)
 class Quantity:
@@ -268,6 +271,37 @@ class Domain:
             for end in (e for e, is_open in closed if not is_open and e.is_finite):
                 inside = ({**p, q.symbol: end} for p in self.sample(8, seed))
                 found.extend([p for p in inside if self.contains(p)][:1])
+        return found
+
+    def crossings(self, seed: int) -> list[dict[sp.Symbol, Any]]:
+        """Return points beside the places where definitions by cases usually change.
+
+        Parameters
+        ----------
+        seed : int
+            Seed of the quantities that are not moved.
+
+        Returns
+        -------
+        list of dict
+            One quantity a twentieth above or below another one, or one.
+
+        Examples
+        --------
+        >>> ratios = Notation()
+        >>> tau = ratios.quantity("tau", "a ratio", lower=0)
+        >>> ratios.domain("tau").crossings(seed=1)[:2]
+        [{tau: 21/20}, {tau: 20/21}]
+        """
+        real = [q.symbol for q in self.quantities if not q.symbol.is_integer]
+        near = [(a, None) for a in real] + [(a, b) for i, a in enumerate(real) for b in real[:i]]
+        # several places of the others, because a case may ask two things at once
+        near = (4 * near)[:CROSSINGS]
+        found = []
+        for point, (moved, beside) in zip(self.sample(len(near), seed), near, strict=False):
+            place = sp.S.One if beside is None else point[beside]
+            shifted = ({**point, moved: place * f} for f in (NEAR, 1 / NEAR))
+            found.extend(p for p in shifted if self.contains(p))
         return found
 
 

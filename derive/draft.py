@@ -13,6 +13,7 @@ from derive.domain import Domain, Notation
 from derive.errors import ConditionError, RefutedError
 from derive.fixed_point import Branch, FixedPoint
 from derive.formula import Formula
+from derive.provenance import Recipe, result_step
 from derive.spectral_trace import Spectrum
 from derive.step import Step
 from derive.verdict import Evidence, Verdict
@@ -49,6 +50,7 @@ class Draft:
         self.spectra: dict[Spectrum, Any] = {}
         self.notation: dict[str, tuple[str, str]] = {}
         self.cites: list[str] = []
+        self.cited: list[tuple[int, Formula]] = []
 
     def over(self, notation: Notation, *names: str, conditions: Sequence[Any] = ()) -> None:
         """Set the letters and the domain that the following checks range over.
@@ -190,7 +192,19 @@ class Draft:
             return checks.equal(before, candidate, space, **how)
 
         evidence = checks.require_equal(before, after, space, f"{self.id}: {reason}", **how)
-        self.steps.append(Step("asserted", rule, before, after, reason, evidence, again=again))
+        self.steps.append(
+            Step(
+                "asserted",
+                rule,
+                before,
+                after,
+                reason,
+                evidence,
+                again=again,
+                given=tuple((how["given"] or {}).items()),
+                domain=space,
+            )
+        )
         return after
 
     def positive(
@@ -325,6 +339,7 @@ class Draft:
             Step("cited", f"use {id}", None, statement, other.statement, evidence, citing=id)
         )
         self.cites.append(id)
+        self.cited += [(len(self.steps), f) for f in _results_behind(id)]
         self.notation.update(
             {n: m for n, m in other.outcome.notation.items() if n not in self.notation}
         )
@@ -341,7 +356,7 @@ class Draft:
         limit: str,
         symbol: str,
     ) -> Formula:
-        """Hand over a formula; the last one is the main result.
+        """Hand over a formula, tied to the lines it has the value of; the last is the main result.
 
         Parameters
         ----------
@@ -371,6 +386,8 @@ class Draft:
             latex=latex,
             symbol=symbol,
         )
+        recipe = Recipe(sp.sympify(expression, strict=True), tuple(symbols), tuple(where), domain)
+        self.steps.append(result_step(name, symbol, recipe, self.steps, self.cited))
         self.results[name] = formula
         return formula
 
@@ -383,3 +400,11 @@ class Draft:
     def _add(self, kind: str, rule: str, before: Any, after: Any, reason: str) -> None:
         evidence = Evidence(Verdict.PROVED, kind)
         self.steps.append(Step(kind, rule, before, after, reason, evidence))
+
+
+def _results_behind(id: str) -> list[Formula]:
+    """Return the results of a derivation and of all it cites, nearest first."""
+    from derive.registry import lookup
+
+    outcome = lookup(id).outcome
+    return [*outcome.results.values(), *(f for i in outcome.cites for f in _results_behind(i))]

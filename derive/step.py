@@ -8,6 +8,7 @@ from typing import Any
 
 import sympy as sp
 
+from derive.domain import Domain
 from derive.index_tensor import Tensor
 from derive.verdict import Evidence, Verdict
 
@@ -21,7 +22,8 @@ class Step:
     kind : str
         ``definition``, ``assumption``, ``derived`` (the engine computed ``after``), ``asserted``
         (a person typed ``after`` and it was checked), ``branch`` (a root was chosen), ``cited``
-        (the result of another derivation).
+        (the result of another derivation), ``result`` (a formula handed over, tied to the lines
+        it has the value of).
     rule : str
         Name of the operation: average, differentiate, eliminate, expand, limit, rewrite, ...
     before, after : Expr, Eq or None
@@ -34,6 +36,14 @@ class Step:
         Source of an assumption.
     name : str
         Left-hand side in LaTeX, where the step defines a quantity.
+    again : callable, optional
+        Judges another right-hand side.
+    given : tuple of (Expr, Expr)
+        Substituted, in order, before the check looked.
+    domain : Domain or None
+        Where the check looked.
+    twins : tuple
+        Wrong versions besides those of the right-hand side.
 
     Examples
     --------
@@ -51,6 +61,9 @@ class Step:
     citing: str = ""
     name: str = ""
     again: Callable[[Any], Evidence] | None = field(default=None, repr=False, compare=False)
+    given: tuple[tuple[Any, Any], ...] = ()
+    domain: Domain | None = field(default=None, repr=False)
+    twins: tuple[Any, ...] = field(default=(), repr=False, compare=False)
 
     @property
     def verdict(self) -> Verdict:
@@ -89,14 +102,14 @@ class Step:
             return (-self.before,)
         if self.kind == "branch":
             return tuple(c for c in self.before or () if c != self.after.rhs)
-        if self.kind != "asserted":
+        if self.kind not in ("asserted", "result"):
             return ()
         if isinstance(self.after, Tensor):
             scale = sp.Rational(8, 7)
             parts = [Tensor((term,), self.after.free) for term in self.after.terms]
             return (self.after * scale, -self.after, *(self.after + p / 7 for p in parts))
         target = self.after.rhs if isinstance(self.after, sp.Equality) else self.after
-        return tuple(_mutations(sp.sympify(target, strict=True)))
+        return (*mutations(sp.sympify(target, strict=True)), *self.twins)
 
     def latex(self) -> str:
         """Return the step as LaTeX."""
@@ -111,8 +124,25 @@ class Step:
         return f"$\\displaystyle {self.latex()}$"
 
 
-def _mutations(expression: Any) -> list[Any]:
-    """Change one coefficient, one sign or one power at a time."""
+def mutations(expression: Any) -> list[Any]:
+    """Return versions with one coefficient, one sign or one power changed.
+
+    Parameters
+    ----------
+    expression : Expr
+        What is right.
+
+    Returns
+    -------
+    list of Expr
+        All different from it.
+
+    Examples
+    --------
+    >>> x = sp.Symbol("x")
+    >>> mutations(x)
+    [8*x/7, -x]
+    """
     scale = sp.Rational(8, 7)
     found: list[Any] = [expression * scale, sp.S.One if expression.is_zero else -expression]
     terms = sp.Add.make_args(expression)

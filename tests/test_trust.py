@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 import sympy as sp
 
@@ -11,6 +13,7 @@ from derive.draft import Draft
 from derive.errors import BranchError, ConditionError
 from derive.exact_zero import exactly_zero
 from derive.fixed_point import Branch, FixedPoint
+from derive.step import mutations
 from derive.verdict import Verdict
 from numerics.ball import enclose
 from numerics.errors import LoweringError
@@ -21,6 +24,8 @@ x = letters.quantity("x", "a length", lower=0)
 y = letters.quantity("y", "another length", lower=0)
 rho = letters.quantity("rho", "a noise, zero allowed", lower=0, lower_open=False)
 u = letters.quantity("u", "any real number")
+s = letters.quantity("s", "a third length", lower=0)
+REAL_S = sp.Symbol("s", real=True)
 box = letters.domain("x", "y")
 NOWHERE = letters.domain("x", conditions=[Condition("x < -1", sp.Lt(x, -1, evaluate=False))])
 
@@ -126,3 +131,105 @@ def test_a_region_may_speak_of_an_unknown_without_its_sign():
     with pytest.raises(BranchError):
         low.ball(x=4)
     assert not low.solve(x=4.0).converged
+
+
+@pytest.fixture
+def page():
+    """A page that has derived the positive root of its equation and may hand it over."""
+    draft = Draft("example.result")
+    draft.over(letters, "x", "y")
+    draft.rewrite((x + y) ** 2 / x, x + 2 * y + y**2 / x, "multiply out")
+    return draft
+
+
+def hand_over(page, expression, where=(), names="xy"):
+    page.result(
+        "r", expression, tuple(letters[n].symbol for n in names), where=where,
+        domain=letters.domain(*names), limit="none", symbol="r",
+    )  # fmt: skip
+    return page.steps[-1]
+
+
+def test_a_result_is_tied_to_a_line_and_its_wrong_versions_are_refuted(page):
+    step = hand_over(page, x * s**2, (Let(s, 1 + y / x),))
+    assert step.kind == "result" and step.verdict is Verdict.SUPPORTED
+    assert step.evidence.decided >= 20 and "line 1" in step.evidence.method
+    assert len(step.mutants()) >= 5 and step.twins
+    for mutant in step.mutants():
+        assert step.recheck(mutant).verdict is Verdict.REFUTED, mutant
+
+
+def test_a_result_that_is_a_line_is_proved(page):
+    assert hand_over(page, x + 2 * y + y**2 / x).verdict is Verdict.PROVED
+
+
+@pytest.mark.parametrize(
+    ("expression", "where"),
+    [
+        ((x + y) ** 2 / (2 * x), ()),
+        (x * s**2, (Let(s, 1 + 2 * y / x),)),
+        (s, (Let(s, x + y),)),
+    ],
+)
+def test_a_result_no_line_gives_is_shown_as_assumed(page, expression, where):
+    step = hand_over(page, expression, where)
+    assert step.verdict is Verdict.ASSUMED and "no line" in step.evidence.method
+
+
+def test_definitions_must_obey_the_substitutions_of_the_line():
+    for factor, verdict in ((1, Verdict.SUPPORTED), (2, Verdict.ASSUMED)):
+        draft = Draft("example.given")
+        draft.over(letters, "x", "y")
+        draft.rewrite(s**2 / x, (x + y) ** 2 / x, "s is the sum", given={s: x + y})
+        draft.rewrite(s**2 / x + 1, s**2 / x + 1 + s - x - y, "in s", given={s: x + y})
+        where = (Let(s, factor * (x + y)),)
+        assert hand_over(draft, s**2 / x + 1, where).verdict is verdict
+
+
+def root_page(residual):
+    draft = Draft("example.root")
+    draft.over(letters, "x", "y")
+    equation = draft.derive("expand", s * (s + y) - x, sp.expand, "the equation of s")
+    draft.rewrite(equation, s * (s + y) - x, "factored", domain=letters.domain("x", "y", "s"))
+    draft.rewrite(s**2 + s, s * (s + 1), "a value", domain=letters.domain("s"))
+    where = (FixedPoint((s,), (residual,), Branch(region=REAL_S > 0), (1 + x,)),)
+    return hand_over(draft, s * (1 + s), where)
+
+
+def test_a_root_must_solve_an_equation_of_the_page():
+    assert root_page(s**2 + y * s - x).verdict is Verdict.SUPPORTED
+    wrong = root_page(s**2 + 2 * y * s - x)
+    assert wrong.verdict is Verdict.ASSUMED and "the equation of s" in wrong.evidence.method
+
+
+def random_expression(rng, depth=3):
+    if depth == 0:
+        return rng.choice([x, y, sp.Integer(rng.randint(1, 5)), x + 1, y + 2])
+    left, right = random_expression(rng, depth - 1), random_expression(rng, depth - 1)
+    return rng.choice([left + right, left * right, left / (1 + right), sp.sqrt(left + right)])
+
+
+def rewritten(rng, expression):
+    """Return the same function in another form."""
+    kind = rng.randrange(4)
+    if kind == 0:
+        return sp.expand(expression)
+    if kind == 1:
+        return sp.together(expression)
+    if kind == 2:
+        return (expression**2 - x**2) / (expression + x) + x
+    return 1 / (1 / (expression + y) * 1) - y + sp.expand((x - y) ** 2) - (x - y) ** 2
+
+
+@pytest.mark.parametrize("count", [150, pytest.param(2000, marks=pytest.mark.slow)])
+def test_random_identities_pass_and_their_mutants_are_refuted(count):
+    rng = random.Random(20)
+    for _ in range(count):
+        expression = random_expression(rng, 2)
+        again = rewritten(rng, expression)
+        verdict = checks.equal(expression, again, box).verdict
+        assert verdict >= Verdict.SUPPORTED, (expression, again)
+        wrong = rng.choice(mutations(sp.sympify(again)))
+        if sp.simplify(wrong - again) == 0:
+            continue
+        assert checks.equal(expression, wrong, box).verdict is Verdict.REFUTED, (expression, wrong)

@@ -15,7 +15,7 @@ from derive.registry import derivation
 from derive.spectral_trace import Spectrum
 from derive.spectrum_values import at_atoms
 from numerics.functions import ResolventTrace
-from numerics.lower import Condition
+from numerics.lower import Condition, Let
 from numerics.monte_carlo import realised_count
 from numerics.simulation import SeedOutcome, SimulationResult, run_over_seeds
 
@@ -123,18 +123,21 @@ def marchenko_pastur(d):
     )
     box = letters.domain("kappa", "u")
     trace_of: Any = ResolventTrace(kappa, u)
+    pieces = (Let(m, trace_of), Let(t, m / (1 + m / kappa)))
     d.result(
         "slope",
-        trace_of.fdiff(2),
+        -(m**2) / (t / m + t * u * m / kappa),
         (kappa, u),
+        where=pieces,
         domain=box,
         limit=LIMIT,
         symbol=r"M_\kappa'(u)",
     )
     d.result(
         "degrees_of_freedom",
-        trace_of / (1 + trace_of / kappa),
+        t,
         (kappa, u),
+        where=pieces,
         domain=box,
         limit=LIMIT,
         symbol="t",

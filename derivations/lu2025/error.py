@@ -63,6 +63,10 @@ variance = letters.quantity(
 SECOND_MOMENT = tasks.trace(MEAN**2 * T) + NUMERATOR / DENOMINATOR * tasks.trace(B * G**2 * T)
 SLOPE = kappa * (t**2 + q * M**2) / (kappa - t**2)  # b_2 = tr BG^2
 
+# The same on the curve of the degrees of freedom, before any rearrangement for evaluation.
+N_CLOSED = rho + q * t + kappa * z * xi * t**2 / (kappa - t**2)
+D_CLOSED = tau - 1 + xi * M + xi * SLOPE
+
 # Stable pieces after the root: tau lam/xi without 0/0, then denominator and numerator.
 ratio = letters.quantity("c_e", "ratio $N/D=e_{IDG}/\\tau$", lower=0)
 ERROR_PIECES = (
@@ -177,7 +181,7 @@ def estimator_moments(page):
     page.parametrise(in_t)
     page.rewrite(
         n_closed,
-        rho + q * t + kappa * z * xi * t**2 / (kappa - t**2),
+        N_CLOSED,
         "N as a sum of positive terms; the traces at q cancel",
         domain=space,
     )
@@ -186,7 +190,7 @@ def estimator_moments(page):
     )
     page.rewrite(
         d_closed,
-        tau - 1 + xi * M + xi * SLOPE,
+        D_CLOSED,
         "D = tau lam/xi + xi b_2: a sum of positive terms by the fixed point",
         domain=space,
     )
@@ -235,6 +239,21 @@ def idg_error(page):
         "everything collapses: N + (N/D)(tau - D) = tau N/D",
         domain=letters.domain("tau", "q", "xi", "rho"),
     )
+    collapsed = page.derive(
+        "put in the spectrum",
+        (NUMERATOR, DENOMINATOR),
+        lambda pair: tau * in_marchenko_pastur(pair[0]) / in_marchenko_pastur(pair[1]),
+        "error in resolvent traces",
+    )
+    page.rewrite(
+        collapsed,
+        tau * N_CLOSED / D_CLOSED,
+        "on the curve of the degrees of freedom",
+        given={xi: z - q, **IN_T},
+        domain=letters.domain(
+            "tau", "kappa", "t", "q", "rho", conditions=(*WINDOW, Condition("q < z", q < IN_T[z]))
+        ),
+    )
     page.result(
         "idg_error",
         tau * N / D,
@@ -277,6 +296,7 @@ def icl_error(page):
         "kappa", "t", "q", "rho", "c_e", conditions=(*WINDOW, Condition("q < z", q < IN_T[z]))
     )
     page.parametrise({xi: z - q, **IN_T})
+    page.define(ratio, N_CLOSED / D_CLOSED, "N/D as found for the second moment of the estimator")
     positive = page.rewrite(
         closed,
         rho
