@@ -49,11 +49,13 @@ from derivations.letey2025.notation import (
     t,
     tasks,
     tau,
+    v,
     varpi,
     w,
     xi,
     y,
     z,
+    zeta,
     zeta_q,
 )
 from derivations.letey2025.task_resolvent import (
@@ -62,10 +64,12 @@ from derivations.letey2025.task_resolvent import (
     MIXED,
     ON_CURVE,
     POSITIVE,
+    SAMPLE,
 )
 from derivations.lu2025.effective_ridge import UNIVERSALITY
+from derive.deterministic_equivalent import SampleCovariance
 from derive.registry import derivation
-from derive.spectral_trace import SpectralTrace, masked, partial_fractions
+from derive.spectral_trace import SpectralTrace, Spectrum, masked, partial_fractions
 from numerics.lower import Let
 
 C = population
@@ -126,6 +130,67 @@ def linear_in_test(expression):
     )
 
 
+def define_letters(page, symbols):
+    """Define letters at two eigenspaces by the lines that were shown for any spectrum."""
+    closed = {
+        c_tr: MEAN_TRAIN,
+        c_te: TEST_MEAN,
+        q: (rho + c_tr) / alpha,
+        q_te: (rho_te + c_te) / alpha_te,
+        delta: tau - 1,
+        z: q + xi,
+        v: z / zeta,
+        **POSITIVE,
+        N: rho + q * t + z * xi * MIXED / w,
+        D: delta + xi * M + xi * b_2,
+        Y: N / D,
+    }
+    for symbol, expression in closed.items():
+        if symbol in symbols:
+            page.define(symbol, two_atoms(expression), "at two eigenspaces")
+
+
+def equation_of_xi(page):
+    """Derive the equation of the effective ridge from the features of linear attention."""
+    features = Spectrum("B")
+    sample = SampleCovariance(features, 1 / tau, lam, xi)
+    ridge = page.derive(
+        "leave one out",
+        sample,
+        lambda e: e.effective_ridge,
+        "one-resolvent equivalent for n sequences and d^2 features of covariance I x B",
+    )
+    in_tasks = page.derive(
+        "put in the spectrum",
+        ridge.rhs,
+        lambda e: e.subs(
+            features.trace(features.eigenvalue / (features.eigenvalue + xi)), tasks.trace(B * G)
+        ),
+        "B = q + R",
+    )
+    page.parametrise({}, {tasks: None})
+    with_trace = page.rewrite(
+        in_tasks,
+        lam + xi * (1 - xi * tasks.trace(G)) / tau,
+        "tr B/(B + xi) = 1 - xi tr 1/(B + xi)",
+        domain=letters.domain("tau", "q", "xi", "lam"),
+    )
+    page.parametrise({})
+    at_z = page.derive(
+        "put in the spectrum",
+        with_trace,
+        lambda e: e.subs(tasks.trace(G), M),
+        "the resolvent trace of the tasks at z = q + xi is M",
+    )
+    page.rewrite(
+        tau * (xi - at_z),
+        xi * (delta + xi * M) - tau * lam,
+        "the equation of xi: xi (tau - 1 + xi M) = tau lam",
+        given={delta: tau - 1},
+        domain=letters.domain("tau", "xi", "lam", "M"),
+    )
+
+
 @derivation(
     "letey2025.estimator_moments",
     reference="Letey, Zavatone-Veth, Lu & Pehlevan 2025, pretrain-test task alignment",
@@ -145,6 +210,7 @@ def estimator_moments(page):
         "as for isotropic tasks, conditionally on the tasks",
         citing="Lu et al., arXiv 2405.11751, supplementary information",
     )
+    equation_of_xi(page)
     page.parametrise({}, {tasks: None})
     page.rewrite(
         rho + tasks.trace(r) - tasks.trace(r**2 / B),
@@ -212,7 +278,25 @@ def estimator_moments(page):
         domain=space,
         given={delta: tau - 1, xi: z - q, **ON_CURVE},
     )
-    for letter, name in ((N, "N"), (D, "D")):
+    page.parametrise({})
+    page.derive(
+        "put in the spectrum",
+        sp.Eq(zeta_q, SAMPLE.effective_ridge.rhs.subs({zeta: zeta_q, z: q}), evaluate=False),
+        lambda e: sp.Eq(e.lhs, two_atoms(e.rhs), evaluate=False),
+        "the effective ridge of the tasks at q, two eigenspaces",
+    )
+    page.derive(
+        "put in the spectrum",
+        sp.Eq(zeta, SAMPLE.effective_ridge.rhs, evaluate=False),
+        lambda e: sp.Eq(e.lhs, two_atoms(e.rhs), evaluate=False),
+        "the same at z",
+    )
+    define_letters(page, (c_tr, q, delta, z, v, w, M, t, b_2))
+    for letter, name, line in (
+        (N, "N", rho + q * t + z * xi * MIXED / w),
+        (D, "D", delta + xi * M + xi * b_2),
+    ):
+        page.derive("put in the spectrum", line, two_atoms, f"{name} at two eigenspaces")
         page.result(
             name,
             letter,

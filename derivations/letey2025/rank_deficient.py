@@ -96,6 +96,9 @@ def rank_deficient_tasks(page):
         (1 - f_C) * e_out * (1 + rho / ((rho + VARIANCE) * gamma)),
         "the test variance outside of the subspace, and what fitting noise there adds",
     )
+    white = {e_in: sp.S.One, e_out: sp.S.One}
+    share = 1 + rho / ((rho + VARIANCE) * gamma)
+    page.rewrite(above.subs(white), (1 - f_C) * share, "for C_te = I")
     inside = c_1 * (f_C - kappa) / kappa
     page.over(letters, *NAMES, conditions=[Condition("kappa < f_C", kappa < f_C)])
     page.rewrite(
@@ -116,11 +119,8 @@ def rank_deficient_tasks(page):
         unseen * (1 + rho / ((rho + VARIANCE) * gamma)),
         "only kappa d directions of the subspace have been seen",
     )
-    page.rewrite(
-        unseen.subs({e_in: 1, e_out: 1}), 1 - kappa, "for C_te = I, whatever the rank", given={}
-    )
+    page.rewrite(below.subs(white), (1 - kappa) * share, "for C_te = I, whatever the rank")
     box = letters.domain(*NAMES)
-    share = 1 + rho / ((rho + VARIANCE) * gamma)
     page.result(
         "identity_test",
         (1 - sp.Min(kappa, f_C)) * share,

@@ -8,7 +8,15 @@ from __future__ import annotations
 
 import sympy as sp
 
-from derivations.letey2025.estimator_moments import DEFINITIONS, MEAN, B, C, G, into_population
+from derivations.letey2025.estimator_moments import (
+    DEFINITIONS,
+    MEAN,
+    B,
+    C,
+    G,
+    define_letters,
+    into_population,
+)
 from derivations.letey2025.fixed_points import (
     SLOPE,
     excess_fixed_point,
@@ -21,11 +29,14 @@ from derivations.letey2025.notation import (
     TEST,
     D,
     M,
+    N,
     W,
     Y,
     b_2,
     c,
+    c_te,
     c_tr,
+    delta,
     f_2,
     g_2,
     kappa,
@@ -104,16 +115,24 @@ def structured_error(page):
     _equation_of_xi(page)
     _isotropic(page)
     _same_law(page)
+    page.parametrise({})
+    define_letters(page, (c_tr, c_te, q, q_te, delta, z, v, w, M, t, W, b_2, g_2, f_2, N, D, Y))
     where = two_atoms(DEFINITIONS)
     box = letters.domain(*NAMES)
     for name, expression, shown in (
-        ("idg_error", tau * Y, r"e_{\mathrm{IDG}}"),
+        ("idg_error", tau * N / D, r"e_{\mathrm{IDG}}"),
         ("alignment", ALIGNMENT, r"\overline{\mathrm{tr}}\,C_{\rm te}G"),
         ("structured_error", RISK, r"e_{\mathrm{test}}"),
     ):
+        line = page.derive(
+            "put in the spectrum",
+            expression,
+            two_atoms,
+            f"{name.replace('_', ' ')} for two eigenspaces",
+        )
         page.result(
             name,
-            two_atoms(expression),
+            line,
             PARAMETERS,
             where=where,
             domain=box,
@@ -176,7 +195,7 @@ def _equation_of_xi(page):
         given={},
     )
     page.fixed_point(
-        excess_fixed_point(),
+        two_atoms(excess_fixed_point()),
         "unique root, reached monotonically from above",
         Evidence(
             weakest(step.verdict for step in page.steps if step.kind == "asserted"),
@@ -199,7 +218,7 @@ def _isotropic(page):
     in_t = page.derive(
         "put in the spectrum",
         isotropic.subs({rho_te: rho, q_te: q}),
-        lambda e: _white(e).subs(zeta, (1 - t) / t),
+        lambda e: sp.factor(_white(e).subs(zeta, (1 - t) / t)),
         "C_tr = C_te = I, same noise and context: zeta = (1-t)/t",
     )
     x = (1 - t) * (kappa - t) / (kappa * t)

@@ -189,7 +189,14 @@ def task_resolvent(page):
         f_2,
         "tr C_te B G^2 in positive terms",
     )
-    point = task_ridge_fixed_point(zeta, z)
+    page.parametrise({})
+    page.derive(
+        "put in the spectrum",
+        ridge,
+        lambda e: sp.Eq(e.lhs, two_atoms(e.rhs), evaluate=False),
+        "the effective ridge for two eigenspaces",
+    )
+    point = two_atoms(task_ridge_fixed_point(zeta, z))
     page.fixed_point(
         point,
         "unique root in (z, z + c_tr/kappa], reached monotonically from above",
@@ -202,7 +209,7 @@ def task_resolvent(page):
         "task_ridge",
         zeta,
         (kappa, z, *TWO_ATOMS[:3]),
-        where=(two_atoms(point),),
+        where=(point,),
         domain=letters.domain("kappa", "z", "p_1", "c_1", "c_2"),
         limit="d, k -> oo with k/d -> kappa",
         symbol=r"\zeta",

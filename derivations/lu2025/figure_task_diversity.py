@@ -96,7 +96,7 @@ def task_diversity(*, size: int, seeds: int, seed: int, progress: Progress | Non
         ]
         handles, labels = left.get_legend_handles_labels()
         left.legend([*handles, *models], [*labels, "linear attention", "dMMSE"], loc="lower left")
-        right.legend(loc="lower right", bbox_to_anchor=(1.0, 0.1), fontsize=8)
+        right.legend(loc="lower right", bbox_to_anchor=(1.0, 0.5), fontsize=8)
         drawing.supxlabel(
             f"lines: theory (dotted: through the simulated dMMSE); points: simulations at "
             f"d = {size}, {seeds} seeds, one standard error; rho = {RHO:g}, tau = {RATIO:g} alpha",
