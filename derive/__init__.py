@@ -37,7 +37,7 @@ Examples
 >>> formula.ball(bits=64, tau="1/3").contains("9/16")
 True
 >>> [step.verdict.name for step in page.steps]
-['PROVED', 'PROVED']
+['PROVED', 'PROVED', 'PROVED']
 """
 
 from __future__ import annotations

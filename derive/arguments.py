@@ -137,7 +137,8 @@ def explain_failure(
                 if shape
                 else f"{name}(...) with {constraint.text}",
             )
-    bad = np.argwhere(np.isnan(np.asarray(result)))
+    values = np.asarray(result)
+    bad = np.argwhere(np.isnan(values[..., 0] if values.ndim > len(shape) else values))
     if len(bad) == 0 and shape:
         return
     where = tuple(int(i) for i in bad[0]) if len(bad) else ()

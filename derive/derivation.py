@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from numerics.monte_carlo import SimulationResult
 
 
+_running: list[str] = []  # ids whose bodies are open, in the order of their citations
+
+
 @dataclass(frozen=True)
 class Card:
     """What the catalogue knows of a derivation without running it.
@@ -137,9 +140,20 @@ class Derivation:
         """Steps and results; runs the body once."""
         from derive.draft import Draft
 
+        if self.id in _running:
+            raise ConditionError(
+                f"derivations.get({self.id!r}).outcome",
+                f"{' cites '.join([*_running, self.id])}",
+                "a result that rests on itself rests on nothing",
+                "derive one of them without the other",
+            )
         body, _ = self._load()
         draft = Draft(self.id)
-        body(draft)
+        _running.append(self.id)
+        try:
+            body(draft)
+        finally:
+            _running.remove(self.id)
         outcome = draft.outcome()
         self._remember(outcome)
         return outcome

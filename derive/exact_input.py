@@ -47,7 +47,7 @@ def exact(value: object, call: str = "exact") -> sp.Expr:
         return sp.Integer(value)
     try:
         return sp.Rational(str(value))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, ZeroDivisionError):
         raise ArgumentsError(
             call,
             f"{value!r} is not a number or an expression",

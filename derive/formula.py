@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from derive.errors import ConditionError
 from derive.evaluator import Evaluator, check_names
 from numerics.errors import DeriveError, DomainError
 from numerics.program import Program
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
     from numerics.ball import Ball
     from numerics.kernel import Kernel
     from numerics.lower import Let
+
+
+# Keywords of the calls by which a formula is evaluated.
+RESERVED = frozenset({"out", "invalid", "bits", "sample", "seed", "precision"})
 
 
 @dataclass(frozen=True)
@@ -147,6 +152,14 @@ class Formula:
         Formula
             Ready to be called.
         """
+        taken = sorted({str(x) for x in symbols} & RESERVED)
+        if taken:
+            raise ConditionError(
+                f"Formula.define({name!r}, ...)",
+                f"an argument is called {taken[0]}",
+                "that keyword of the evaluators means something else",
+                "choose another letter",
+            )
         names = {str(q.symbol): q.latex for q in domain.quantities} | dict(latex or {})
         body = Body(tuple(symbols), expr, tuple(where), domain, limit, names, symbol or name)
         return cls(name, lambda: body)

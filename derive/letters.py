@@ -11,6 +11,7 @@ import sympy as sp
 from flint import arb
 
 from derive.domain import Domain
+from derive.errors import ConditionError
 from derive.fixed_point import FixedPoint
 from numerics.ball import enclose, working_precision
 from numerics.ball_operations import Inconclusive, plain
@@ -103,7 +104,23 @@ class Letters:
                     if finite
                     else None
                 )
+            self._check_signs(index)
         return self._known[index]
+
+    def _check_signs(self, index: int) -> None:
+        """Refuse a definition whose value has not the sign its letter was declared with.
+
+        SymPy has decided relations and roots by that sign before any value was known.
+        """
+        for name, value in zip(self.names, self._known[index] or (), strict=False):
+            if (name.is_positive and value <= 0) or (name.is_nonnegative and value < 0):
+                at = ", ".join(f"{s} = {v}" for s, v in self.points[index].items())
+                raise ConditionError(
+                    f"page.result(..., where=[Let({name}, ...)])",
+                    f"{name} is declared positive and is {float(value.mid()):.4g} at {at}",
+                    "relations and roots are decided by the declared sign",
+                    f'letters.quantity("{name}", ...) with the range that it has',
+                )
 
     def knows(self, line: Line) -> bool:
         """Tell whether the letters of a line have values, or follow from its relations."""

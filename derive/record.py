@@ -9,8 +9,10 @@ keeps no record.
 from __future__ import annotations
 
 import hashlib
+import importlib.metadata
 import json
 import os
+import sys
 from collections.abc import Iterator
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from derive.verdict import Verdict
 
 KIND, CATALOGUE = "derivation", "catalogue"
+BUILT_ON = ("sympy", "python-flint")  # what verdicts rest on besides the sources
 
 
 def sources_digest() -> str:
@@ -42,7 +45,9 @@ def sources_digest() -> str:
 def _digest(roots: tuple[tuple[str, str], ...]) -> str:
     here = os.path.dirname(os.path.abspath(__file__))
     engine = (("derive", here), ("numerics", os.path.join(os.path.dirname(here), "numerics")))
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(sys.version.encode())
+    for built_on in BUILT_ON:
+        digest.update(f"{built_on} {importlib.metadata.version(built_on)}\0".encode())
     for package, folder in (*engine, *roots):
         for name, path in sorted(_python_files(folder, package)):
             with open(path, "rb") as file:
@@ -90,6 +95,14 @@ def write_catalogue(found: list[Card]) -> None:
     store().write(CATALOGUE, sources_digest(), json.dumps([astuple(c) for c in found]).encode())
 
 
+def edited_since_found() -> bool:
+    """Tell whether a source changed since the derivations were found, before they were imported."""
+    from derive.registry import _roots
+
+    roots = tuple((package, str(folder)) for package, folder in _roots)
+    return _digest.__wrapped__(roots) != sources_digest()
+
+
 def _key(id: str) -> str:
     return hashlib.sha256(f"{id}\0{sources_digest()}".encode()).hexdigest()
 
@@ -112,7 +125,7 @@ def read_record(id: str) -> dict[str, Any] | None:
 
 
 def write_record(id: str, outcome: Outcome, status: Verdict) -> None:
-    """Keep the verdict and the programs of an outcome.
+    """Keep the verdict and the programs of an outcome, unless a source was edited meanwhile.
 
     Parameters
     ----------
@@ -123,6 +136,8 @@ def write_record(id: str, outcome: Outcome, status: Verdict) -> None:
     status : Verdict
         The weakest verdict.
     """
+    if edited_since_found():
+        return
     results: dict[str, Any] = {}
     for name, formula in outcome.results.items():
         try:

@@ -128,6 +128,16 @@ def _declared() -> list[Card]:
                         "an id names one derivation",
                         f'@derivation("{card.id}_2", ...) in one of them',
                     )
+                same = [
+                    c for c in found.values() if (c.module, c.function) == (module, card.function)
+                ]
+                if same:
+                    raise ConditionError(
+                        f"derivation({card.id!r})",
+                        f"{module}.{card.function} declares {same[0].id!r} as well",
+                        "Python keeps the last function of a name, so one body would be lost",
+                        f"def {card.function}_2(page): ...",
+                    )
                 found[card.id] = card
     return [found[id] for id in sorted(found)]
 

@@ -204,7 +204,7 @@ def test_slopes_in_tau_do_not_depend_on_the_ridge():
 @pytest.mark.parametrize("name", ["icl", "idg"])
 def test_the_next_order_of_long_contexts_has_its_coefficient(name, phase, side):
     from derivations.lu2025.notation import kappa, q, rho, tau
-    from derivations.lu2025.ridgeless import ridgeless_curve
+    from derivations.lu2025.ridgeless_root import ridgeless_curve
     from derivations.lu2025.task_limits import SIDE_ERRORS
 
     top = {"above": sp.S.One, "below": tau}[side]

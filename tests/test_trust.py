@@ -7,12 +7,14 @@ import random
 import pytest
 import sympy as sp
 
-from derive import checks
+from derive import checks, record, registry
+from derive.derivation import Card, Derivation, Outcome
 from derive.domain import Domain, Notation, Quantity
 from derive.draft import Draft
 from derive.errors import BranchError, ConditionError
 from derive.exact_zero import exactly_zero
 from derive.fixed_point import Branch, FixedPoint
+from derive.formula import Formula
 from derive.step import mutations
 from derive.verdict import Verdict
 from numerics.ball import enclose
@@ -233,3 +235,49 @@ def test_random_identities_pass_and_their_mutants_are_refuted(count):
         if sp.simplify(wrong - again) == 0:
             continue
         assert checks.equal(expression, wrong, box).verdict is Verdict.REFUTED, (expression, wrong)
+
+
+def test_an_edit_in_a_running_process_leaves_no_record(tmp_path, monkeypatch):
+    monkeypatch.setattr(registry, "_roots", [("trusted", tmp_path)])
+    page_file = tmp_path / "page.py"
+    page_file.write_text("first = 1\n")
+    assert not record.edited_since_found()
+    page_file.write_text("first = 2\n")
+    assert record.edited_since_found()
+    outcome = Outcome((), {}, {}, ())
+    record.write_record("trusted.page", outcome, Verdict.PROVED)
+    assert record.read_record("trusted.page") is None
+
+
+def test_a_function_of_one_name_declares_one_derivation(tmp_path, monkeypatch):
+    declared = '@derivation("trusted.{}", reference="r", limit="l")\ndef same(page): ...\n'
+    (tmp_path / "page.py").write_text(declared.format("one") + declared.format("two"))
+    monkeypatch.setattr(registry, "_roots", [("trusted", tmp_path)])
+    with pytest.raises(ConditionError, match="one body would be lost"):
+        registry._declared()
+
+
+def test_a_result_does_not_rest_on_itself():
+    card = Card("trusted.circle", "A circle.", "r", "l", "", "m", "f")
+    circle = Derivation(card, lambda: (lambda page: circle.outcome, None))
+    with pytest.raises(ConditionError, match=r"trusted\.circle cites trusted\.circle"):
+        _ = circle.outcome
+
+
+@pytest.mark.parametrize("name", ["out", "invalid", "bits"])
+def test_arguments_are_not_called_like_keywords(name):
+    symbol = Notation().quantity(name, "a number", lower=0)
+    with pytest.raises(ConditionError, match="keyword"):
+        Formula.define("f", (symbol,), symbol, domain=Domain(()))
+
+
+def test_a_definition_keeps_the_sign_its_letter_was_declared_with():
+    letters = Notation()
+    x = letters.quantity("x", "a length", lower=0)
+    gap = letters.quantity("gap", "declared positive, though it changes sign", lower=0)
+    page = Draft("trusted.sign")
+    page.over(letters, "x")
+    line = page.derive("subtract", x, lambda e: e - 1, "the distance from one")
+    with pytest.raises(ConditionError, match="gap is declared positive and is -"):
+        page.result("line", gap, (x,), where=(Let(gap, line),), domain=letters.domain("x"),
+                    limit="exact", symbol="g")  # fmt: skip

@@ -14,6 +14,8 @@ from derivations.classics.law_notation import (
     b,
     c,
     cardano,
+    cube_root,
+    cubic_density,
     curve,
     delta,
     e_0,
@@ -196,7 +198,11 @@ def deformed_marchenko_pastur(page):
                h_2: shift},
         domain=letters.domain(*NAMES, "x", "m"),
     )  # fmt: skip
-    root = sp.sqrt(delta)
+    page.derive(
+        "boundary value", CUBIC, cubic_density,
+        "imaginary part over pi of Cardano's root in the upper half-plane",
+    )  # fmt: skip
+    root = sp.sqrt(sp.Max(delta, 0))  # off the bulk there is no conjugate pair
     first, second = root - e_0 / 2, -root - e_0 / 2
     window = letters.domain(*NAMES, "x", conditions=[Condition("x > 0", x > 0)])
     page.result(
@@ -208,18 +214,13 @@ def deformed_marchenko_pastur(page):
             Let(ell, one / three - 3 * h_2**2),
             Let(e_0, 2 * h_2**3 - h_2 * one / three + zero / three),
             Let(delta, (e_0 / 2) ** 2 + (ell / 3) ** 3),
-            Let(U, _cube_root(first)),
-            Let(V, _cube_root(second)),
+            Let(U, cube_root(first)),
+            Let(V, cube_root(second)),
         ),
         domain=window,
         limit=LIMIT,
         symbol=r"\rho(x)",
     )
-
-
-def _cube_root(value: sp.Expr) -> sp.Expr:
-    third = sp.Rational(1, 3)
-    return sp.Piecewise((value**third, value >= 0), (-((-value) ** third), True))
 
 
 def _rows(rng, size, samples, eigenvalues):

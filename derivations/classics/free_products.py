@@ -29,6 +29,7 @@ from derivations.classics.law_notation import (
     on_bulk,
     on_curve,
     q,
+    quadratic_density,
     r,
     trace_moments,
     x,
@@ -42,6 +43,9 @@ from derive.support import support
 from derive.transforms import s_transform
 from numerics.lower import Condition
 from numerics.simulation import SimulationResult
+
+# A point of the domain, to tell two roots apart.
+_INSIDE = {c_1: sp.Rational(3, 4), c_2: sp.Rational(1, 4)}
 
 
 @derivation(
@@ -94,6 +98,9 @@ def wishart_product(page):
     lower = -((q - 1) * c + width) / (2 * q * c)
     page.rewrite(quadratic.subs(y, lower), sp.S.Zero, "the negative root",
                  domain=letters.domain("c", "q"))  # fmt: skip
+    for value in (upper, lower):
+        page.derive("insert", general, lambda e, value=value: e.subs(y, value),
+                    "z at the stationary point: an edge")  # fmt: skip
     small = Condition("c < 1", c < 1, "for c >= 1 the density reaches zero")
     page.positive(
         (1 + c * lower).subs(c, 1 / (1 + r)), "the lower edge lies on the branch 1 + c y > 0",
@@ -179,6 +186,13 @@ def f_matrix(page):
         inner, (1 - c_2) ** 2 * (upper - x) * (x - lower), "its zeros are the edges",
         domain=letters.domain(*names, "x", conditions=[below]),
     )  # fmt: skip
+    largest = page.derive(
+        "edges", inner, lambda e: max(sp.solve(e, x), key=lambda root: root.subs(_INSIDE)),
+        "the larger zero of the discriminant",
+    )  # fmt: skip
+    page.rewrite(largest, upper, "upper edge", domain=domain)
+    page.derive("boundary value", polynomial, quadratic_density,
+                "imaginary part over pi of the root in the upper half-plane")  # fmt: skip
     lower = page.rewrite(
         lower, ((1 - c_1) / (1 + root)) ** 2, "lower edge without cancellation", domain=domain
     )

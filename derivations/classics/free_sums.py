@@ -25,6 +25,7 @@ from derivations.classics.law_notation import (
     moments,
     omega,
     on_curve,
+    quadratic_density,
     r,
     s,
     trace_moments,
@@ -162,14 +163,12 @@ def bernoulli_sum(page):
     values = moments(page, law, polynomial, (0, 2 * a**2, 0, 6 * a**4, 0, 20 * a**6), names)
     inside = Condition("x**2 < 4 a**2", x**2 < 4 * a**2)
     window = letters.domain("a", "x", conditions=[inside])
-    square = page.derive(
-        "solve",
-        polynomial,
-        lambda e: -(sp.solve(e.subs(z, x), m)[0] ** 2) / sp.pi**2,
-        "on the axis m = i pi rho: both roots are imaginary, the law's is in the upper half-plane",
-    )
     height = 1 / (sp.pi * sp.sqrt(4 * a**2 - x**2))
-    page.rewrite(square, height**2, "square of the density", domain=window)
+    boundary = page.derive(
+        "boundary value", polynomial, lambda e: quadratic_density(-e),
+        "both roots are imaginary on the bulk, the law's is in the upper half-plane",
+    )  # fmt: skip
+    page.rewrite(boundary, height, "the density, as printed", domain=window)
     page.positive(height, "the density is the positive root", domain=window)
     page.result("density", height, (a, x), domain=window, limit=LIMIT, symbol=r"\rho(x)")
     for k in (2, 4, 6):

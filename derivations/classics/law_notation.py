@@ -44,7 +44,7 @@ ell = letters.quantity("ell", "linear coefficient of the depressed cubic", latex
 e_0 = letters.quantity("e_0", "constant coefficient of the depressed cubic")
 h_2 = letters.quantity("h_2", "a third of the quadratic coefficient over the leading one")
 delta = letters.quantity("delta", "minus the discriminant of the cubic, positive on a bulk",
-                         lower=0, latex=r"\Delta")  # fmt: skip
+                         latex=r"\Delta")  # fmt: skip
 
 LIMIT = "size -> oo at fixed ratios"
 FREENESS = "the matrices are asymptotically free: eigenvectors of one say nothing about the other"
@@ -139,6 +139,38 @@ def cardano(page) -> None:
         given=given,
         domain=domain,
     )
+
+
+def quadratic_density(polynomial: sp.Expr) -> sp.Expr:
+    """Return the density of a law whose curve is quadratic in m and leads with a positive factor.
+
+    On the axis two conjugate roots appear where the discriminant is negative; the law's is the
+    one in the upper half-plane, and the density is its imaginary part over pi.
+    """
+    here = polynomial.subs(z, x)
+    inner = -sp.discriminant(here, m)
+    height = sp.sqrt(inner) / (2 * sp.pi * sp.Poly(here, m).LC())
+    return sp.Piecewise((height, inner > 0), (sp.S.Zero, True))
+
+
+def cubic_density(polynomial: sp.Expr) -> sp.Expr:
+    """Return the density of a law whose curve is cubic in m, by Cardano's complex root."""
+    three, two, one, zero = sp.Poly(polynomial.subs(z, x), m).all_coeffs()
+    shift = two / (3 * three)
+    linear, constant = (
+        one / three - 3 * shift**2,
+        2 * shift**3 - shift * one / three + zero / three,
+    )
+    inner = (constant / 2) ** 2 + (linear / 3) ** 3
+    roots = [cube_root(sign * sp.sqrt(inner) - constant / 2) for sign in (1, -1)]
+    height = sp.sqrt(3) * (roots[0] - roots[1]) / (2 * sp.pi)
+    return sp.Piecewise((height, inner > 0), (sp.S.Zero, True))
+
+
+def cube_root(value: sp.Expr) -> sp.Expr:
+    """Return the real cube root of a real expression."""
+    third = sp.Rational(1, 3)
+    return sp.Piecewise((value**third, value >= 0), (-((-value) ** third), True))
 
 
 def on_curve(page, polynomial: sp.Expr, point: Mapping[Any, Any], reason: str, names) -> None:

@@ -2,6 +2,8 @@ r"""Laws with names: Marchenko-Pastur moments, Kesten-McKay, Wachter, Fuss-Catal
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import sympy as sp
 
@@ -12,7 +14,10 @@ from derivations.classics.law_notation import (
     U,
     V,
     c,
+    c_1,
+    c_2,
     cardano,
+    cubic_density,
     curve,
     d,
     e_0,
@@ -28,8 +33,8 @@ from derivations.classics.law_notation import (
     moments,
     on_bulk,
     on_curve,
+    quadratic_density,
     r,
-    share,
     trace_moments,
     x,
     y,
@@ -37,7 +42,7 @@ from derivations.classics.law_notation import (
 )
 from derive.domain import Domain
 from derive.free_convolution import free_power, free_product
-from derive.law import atoms, fuss_catalan, kesten_mckay, marchenko_pastur
+from derive.law import atoms, fisher, fuss_catalan, kesten_mckay, marchenko_pastur, wachter
 from derive.registry import derivation
 from derive.support import support
 from derive.transforms import r_transform, s_transform
@@ -45,23 +50,30 @@ from numerics.lower import Condition, Let
 from numerics.simulation import SimulationResult
 
 
-def _density(page, polynomial: sp.Expr, edges, printed: sp.Expr, domain: Domain) -> None:
-    """Derive the density of a quadratic law, and check the printed one with its edges."""
-    square = page.derive(
-        "boundary value",
+def _edge(polynomial: sp.Expr, upper: bool) -> sp.Expr:
+    """Return a zero of the discriminant, told from the other by its value at one point."""
+    at = {c_1: sp.Rational(3, 4), c_2: sp.Rational(1, 4)}
+    return sorted(sp.solve(sp.discriminant(polynomial, m), z), key=lambda e: e.subs(at))[upper]
+
+
+def _density(page, polynomial: sp.Expr, edges, scale: Any, leading: Any, domain: Domain) -> Any:
+    """Derive the density of a quadratic law from its discriminant, with its edges checked.
+
+    The curve is given with a leading coefficient that is positive on the bulk.
+    """
+    inner = page.derive(
+        "discriminant",
         polynomial,
-        lambda e: sp.factor(
-            sp.discriminant(e.subs(z, x), m) / (2 * sp.pi * sp.Poly(e.subs(z, x), m).LC()) ** 2
-        ),
-        "two conjugate roots on the bulk: minus the square of the density",
+        lambda e: -sp.discriminant(e.subs(z, x), m),
+        "where it is positive the two roots are conjugate, and the upper one is the law's",
     )
-    page.rewrite(
-        -square,
-        printed**2,
-        "square of the density, as printed; x sweeps the bulk",
-        given={x: low + (high - low) * share, **edges},
-        domain=domain,
-    )
+    page.rewrite(inner, scale**2 * (high - x) * (x - low), "its zeros are the edges",
+                 given=edges, domain=domain)  # fmt: skip
+    page.derive(
+        "boundary value", polynomial, quadratic_density,
+        "imaginary part over pi: root of the discriminant over twice the leading coefficient",
+    )  # fmt: skip
+    return scale * sp.sqrt((high - x) * (x - low)) / (2 * sp.pi * leading)
 
 
 @derivation(
@@ -107,8 +119,7 @@ def marchenko_pastur_transforms(page):
     values = moments(page, law, polynomial, narayana, ("c",))
     root = sp.sqrt(c)
     edges = {low: (1 - root) ** 2, high: (1 + root) ** 2}
-    height = sp.sqrt((high - x) * (x - low)) / (2 * sp.pi * c * x)
-    _density(page, polynomial, edges, height, letters.domain("c", "share"))
+    height = _density(page, polynomial, edges, sp.S.One, c * x, letters.domain("c", "x"))
     page.result("density", on_bulk(height), (c, x), where=lets(edges),
                 domain=letters.domain("c", "x", conditions=[POSITIVE]), limit=LIMIT,
                 symbol=r"\rho(x)")  # fmt: skip
@@ -159,14 +170,16 @@ def kesten_mckay_law(page):
     inside = Condition("x**2 < 4 (d - 1)", x**2 < 4 * (d - 1))
     window = letters.domain("d", "x", conditions=[inside])
     height = d * sp.sqrt(4 * (d - 1) - x**2) / (2 * sp.pi * (d**2 - x**2))
-    doubled = page.derive(
-        "boundary value", polynomial,
-        lambda e: sp.factor(
-            sp.discriminant(e.subs(z, x), m) / (2 * sp.pi * sp.Poly(e.subs(z, x), m).LC()) ** 2
-        ),
-        "two conjugate roots on the bulk: minus the square of the density",
+    density = page.derive(
+        "boundary value", polynomial, lambda e: quadratic_density(-e),
+        "imaginary part over pi of the root in the upper half-plane",
     )  # fmt: skip
-    page.rewrite(-doubled, height**2, "square of the density, as printed", domain=window)
+    page.rewrite(density, height, "the density, as printed", domain=window)
+    edge = page.derive(
+        "edges", polynomial, lambda e: sp.solve(sp.discriminant(e, m), z)[-1],
+        "zero of the discriminant",
+    )  # fmt: skip
+    page.rewrite(edge, 2 * sp.sqrt(d - 1), "the upper edge", domain=letters.domain("d"))
     page.result("upper_edge", 2 * sp.sqrt(d - 1), (d,), domain=letters.domain("d"), limit=LIMIT,
                 symbol="x_+")  # fmt: skip
     for k in (4, 6):
@@ -193,6 +206,90 @@ def simulate_kesten_mckay(
     return averaged(
         "classics.kesten_mckay", sampler, size=size - size % 2, seeds=seeds, seed=seed,
         parameters={"d": count}, counts={"d": count},
+    )  # fmt: skip
+
+
+@derivation(
+    "classics.wachter",
+    reference="Wachter 1980",
+    limit="size -> oo at fixed ratios",
+)
+def wachter_law(page):
+    r"""The MANOVA matrix A/(A+B) of two Wishart matrices lives on an interval inside [0, 1].
+
+    .. math:: \frac{x_\pm}{1-x_\pm}=\frac{c_2}{c_1}
+       \Big(\frac{1\pm\sqrt{c_1+c_2-c_1c_2}}{1-c_2}\Big)^2,
+       \qquad\rho(x)=\frac{(c_1+c_2)\sqrt{(x_+-x)(x-x_-)}}{2\pi c_1c_2\,x(1-x)} .
+    """
+    free(page)
+    names = ("c_1", "c_2")
+    law = wachter(c_1, c_2)
+    polynomial = page.derive(
+        "Moebius map", curve(fisher(c_1, c_2)), lambda e: curve(law),
+        "x -> t/(1 + t) of the F matrix scaled by t = (c_2/c_1) x",
+    )  # fmt: skip
+    page.rewrite(
+        polynomial,
+        c_1 * c_2 * z * (z - 1) * m**2
+        + (2 * c_1 * c_2 * z - c_1 * c_2 - (c_1 + c_2) * z + c_2) * m
+        + (c_1 * c_2 - c_1 - c_2),
+        "the curve, as printed",
+        domain=letters.domain(*names, "m", "z"),
+    )
+    values = moments(
+        page, law, polynomial,
+        (c_2 / (c_1 + c_2), c_2 * (c_1**2 * c_2 + c_1 * c_2 + c_2**2) / (c_1 + c_2) ** 3), names,
+    )  # fmt: skip
+
+    def edge(root: sp.Expr, sign: int) -> sp.Expr:
+        top = c_2 * (1 + sign * root) ** 2
+        return top / (top + c_1 * (1 - c_2) ** 2)
+
+    root = sp.sqrt(c_1 + c_2 - c_1 * c_2)
+    edges = {low: edge(root, -1), high: edge(root, 1)}
+    below = Condition("c_2 < 1", c_2 < 1, "B must be invertible")
+    box = letters.domain(*names, conditions=[below])
+    # the root as a parameter instead of c_1 makes the check rational
+    rational = {low: edge(r, -1), high: edge(r, 1), c_1: (r**2 - c_2) / (1 - c_2)}
+    inside = letters.domain(
+        "c_2", "r", "x", conditions=[below, Condition("r**2 > c_2", r**2 > c_2)]
+    )
+    upright = page.derive("change sign", polynomial, lambda e: -e,
+                          "the leading coefficient is positive on the bulk")  # fmt: skip
+    height = _density(page, upright, rational, c_1 + c_2, c_1 * c_2 * x * (1 - x), inside)
+    for name, key, symbol in (("lower_edge", low, "x_-"), ("upper_edge", high, "x_+")):
+        found = page.derive(
+            "edges", upright, lambda e, upper=key == high: _edge(e, upper),
+            "a zero of the discriminant",
+        )  # fmt: skip
+        page.rewrite(found, edges[key], f"{name.replace('_', ' ')}", domain=box)
+        page.result(name, edges[key], (c_1, c_2), domain=box, limit=LIMIT, symbol=symbol)
+    for k in (1, 2):
+        page.result(f"m_{k}", values[k - 1], (c_1, c_2), domain=box, limit=LIMIT,
+                    symbol=f"m_{k}")  # fmt: skip
+    page.result("density", on_bulk(height), (c_1, c_2, x), where=lets(edges),
+                domain=letters.domain(*names, "x", conditions=[below, POSITIVE]), limit=LIMIT,
+                symbol=r"\rho(x)")  # fmt: skip
+
+
+@wachter_law.simulate
+def simulate_wachter(
+    *, size: int = 96, seeds: int = 16, seed: int = 0, c_1: float, c_2: float
+) -> SimulationResult:
+    """Average the moments of A/(A + B) over seeds."""
+    first, second = max(1, round(size / c_1)), max(size + 1, round(size / c_2))
+
+    def sampler(rng: np.random.Generator) -> dict[str, float]:
+        x = gaussian(rng, first, size)
+        y = gaussian(rng, second, size)
+        one, two = x.conj().T @ x, y.conj().T @ y
+        half = np.linalg.solve(np.linalg.cholesky(one + two), x.conj().T)
+        return trace_moments(half @ half.conj().T, (1, 2))
+
+    return averaged(
+        "classics.wachter", sampler, size=size, seeds=seeds, seed=seed,
+        parameters={"c_1": size / first, "c_2": size / second},
+        counts={"n_1": first, "n_2": second},
     )  # fmt: skip
 
 
@@ -245,6 +342,14 @@ def fuss_catalan_law(page):
     bulk = (Condition("x > 0", x > 0), Condition("4 x < 27 r", 4 * x < 27 * r))
     inside = letters.domain("r", "x", conditions=bulk)
     at = x / r
+    page.derive(
+        "scale", polynomial, lambda e: cubic_density(e).subs(x, x / r) / r,
+        "Cardano's root of the curve, for the law scaled by r",
+    )  # fmt: skip
+    page.derive(
+        "edges", polynomial, lambda e: r * max(sp.solve(sp.discriminant(e, m), z)),
+        "zero of the discriminant, for the law scaled by r",
+    )  # fmt: skip
     for k in (1, 2, 3):
         page.result(f"m_{k}", numbers[k - 1] * r**k, (r,), domain=scale, limit=LIMIT,
                     symbol=f"m_{k}")  # fmt: skip

@@ -134,6 +134,21 @@ def random_features(page):
             f"y solves the {which}: gamma y = (1 - S)(1 - r S) with S the share that is fitted",
             given=in_y, domain=space, rule="parametrise",
         )  # fmt: skip
+    ratio = page.derive(
+        "solve",
+        two,
+        lambda e: sp.solve(e.subs(tau2, in_y[tau2]).subs(tau1, in_y[tau1]).subs(S, SHARE), gamma)[
+            0
+        ],
+        "the ridge at which y is the root",
+    )
+    equation = page.derive("equate", definition(gamma, ratio), lambda e: e.lhs - e.rhs,
+                           "the equation of y")  # fmt: skip
+    page.rewrite(
+        equation * y, gamma * y - (1 - SHARE) * (1 - psi / phi * SHARE),
+        "the equation of y, as it is solved",
+        domain=letters.domain("phi", "psi", "zeta", "eta", "gamma", "y", conditions=[NONLINEAR]),
+    )  # fmt: skip
     slope = page.derive(
         "differentiate",
         SHARE.subs(eta, zeta + excess),
@@ -171,6 +186,16 @@ def random_features(page):
             Condition("S < 1", S < 1), Condition("r S < 1", r * S < 1)]),
     )  # fmt: skip
     shrink = 1 + zeta * y / phi
+    page.rewrite(
+        tau2, y / OTHER.subs(S, SHARE) / shrink, "the other trace",
+        given={tau2: in_y[tau2], tau1: y / OTHER, S: SHARE},
+        domain=letters.domain("phi", "psi", "zeta", "eta", "y", conditions=[NONLINEAR, *below]),
+    )  # fmt: skip
+    page.rewrite(
+        tau1, y / OTHER.subs(S, SHARE), "and the trace of the resolvent",
+        given={tau1: y / OTHER, S: SHARE},
+        domain=letters.domain("phi", "psi", "zeta", "eta", "y", conditions=[NONLINEAR, *below]),
+    )  # fmt: skip
     for name, value, symbol in (("tau2", trace / shrink, r"\tau_2"), ("tau1", trace, r"\tau_1")):
         page.result(name, value, symbols, where=where, domain=domain, limit=LIMIT, symbol=symbol)
 

@@ -2,12 +2,10 @@ r"""Ridge regression on a sample covariance: resolvent, effective ridge, bias an
 
 from __future__ import annotations
 
-from functools import cache, partial
+from functools import cache
 
-import numpy as np
 import sympy as sp
 
-from derivations.classics.ensembles import averaged, eigenvalues_with_shares, gaussian
 from derivations.classics.ridge_notation import (
     DYSON,
     LIMIT,
@@ -42,6 +40,7 @@ from derivations.classics.ridge_notation import (
     theta_2,
     v,
 )
+from derivations.classics.ridge_samples import simulated_ridge
 from derive.deterministic_equivalent import (
     definition,
     name_degrees_of_freedom,
@@ -63,6 +62,7 @@ PAIR = {d: phi * n}
 DF1 = population.trace(s / (s + kappa))
 DF2 = population.trace((s / (s + kappa)) ** 2)
 RIDGE_LINE = lam + phi * kappa * DF1
+SPREAD = phi * kappa * population.trace(s / (s + kappa) ** 2)
 
 
 @cache
@@ -114,15 +114,14 @@ def reduced(page, word: Word, count: int) -> sp.Expr:
 
 def inflation(page) -> Let:
     """Write 1 - gamma as a sum of positive terms on the page, and return its definition."""
-    spread = phi * kappa * population.trace(s / (s + kappa) ** 2)
     page.rewrite(
         1 - phi * DF2,
-        lam / kappa + spread,
+        lam / kappa + SPREAD,
         "1 - gamma without a subtraction, by the equation of the effective ridge",
         given={lam: kappa * (1 - phi * DF1)},
         domain=letters.domain("phi", "kappa"),
     )
-    return Let(v, lam / kappa + at_atoms(spread, population, TWO_ATOMS))
+    return Let(v, lam / kappa + at_atoms(SPREAD, population, TWO_ATOMS))
 
 
 def ridge_point(page) -> FixedPoint:
@@ -146,7 +145,37 @@ def ridge_point(page) -> FixedPoint:
         given={p: odds / (1 + odds)},
         domain=letters.domain("phi", "kappa", "s_1", "s_2", "odds"),
     )
-    return page.fixed_point(point, "unique root above the ridge", page.steps[-1].evidence)
+    evidence = page.steps[-1].evidence
+    page.derive(
+        "put in the spectrum",
+        definition(kappa, RIDGE_LINE),
+        lambda e: definition(kappa, at_atoms(e.rhs, population, TWO_ATOMS)),
+        "two population eigenvalues",
+    )
+    return page.fixed_point(point, "unique root above the ridge", evidence)
+
+
+def on_atoms(page, value: sp.Expr) -> sp.Expr:
+    """Put two atoms into a value on the page; return it in the stable form that is evaluated."""
+    traces = {gamma: phi * DF2, df2: DF2, df1: DF1}
+    plain = page.derive(
+        "put in the spectrum",
+        value,
+        lambda e: at_atoms(e.subs(traces), population, TWO_ATOMS, OVERLAPS),
+        "two population eigenvalues",
+    )
+    stable = at_atoms(value.subs({gamma: 1 - v, df2: DF2}), population, TWO_ATOMS, OVERLAPS)
+    spread = at_atoms(SPREAD, population, TWO_ATOMS)
+    line = at_atoms(DF1, population, TWO_ATOMS)
+    names = [str(q) for q in letters if q in map(str, plain.free_symbols) and q != "lam"]
+    page.rewrite(
+        plain,
+        stable.subs(v, lam / kappa + spread),
+        "in the form that is evaluated: 1 - gamma as a sum of positive terms",
+        given={lam: kappa * (1 - phi * line)},
+        domain=letters.domain(*dict.fromkeys([*names, "phi", "kappa", "s_1", "s_2", "p"])),
+    )
+    return stable
 
 
 @derivation(
@@ -250,11 +279,14 @@ def anisotropic_marchenko_pastur(page):
         lam * one_resolvent(sample).trace(), printed, "and the same trace: the second route"
     )
     point = ridge_point(page)
+    on_two = page.derive(
+        "put in the spectrum", printed, lambda e: at_atoms(e, population, TWO_ATOMS), "two atoms"
+    )
     two = letters.domain("phi", "lam", "s_1", "s_2", "p")
     symbols = (phi, lam, s_1, s_2, p)
     page.result("kappa", kappa, symbols, where=(point,), domain=two, limit=LIMIT,
                 symbol=r"\kappa")  # fmt: skip
-    page.result("tau", at_atoms(printed, population, TWO_ATOMS), symbols, where=(point,),
+    page.result("tau", on_two, symbols, where=(point,),
                 domain=two, limit=LIMIT, symbol=r"\tau")  # fmt: skip
 
 
@@ -299,7 +331,7 @@ def ridge_bias(page):
     stable = inflation(page)
     page.result(
         "bias",
-        at_atoms(kappa**2 * overlap, population, TWO_ATOMS, OVERLAPS) / v,
+        on_atoms(page, kappa**2 * overlap / (1 - gamma)),
         (phi, lam, s_1, s_2, p, theta_1, theta_2),
         where=(point, stable),
         domain=letters.domain("phi", "lam", "s_1", "s_2", "p", "theta_1", "theta_2"),
@@ -343,53 +375,12 @@ def ridge_variance(page):
     point = ridge_point(page)
     page.result(
         "variance",
-        lam * df2 / v,
+        on_atoms(page, lam * df2 / (1 - gamma)),
         (phi, lam, s_1, s_2, p),
-        where=(point, Let(df2, at_atoms(DF2, population, TWO_ATOMS)), inflation(page)),
+        where=(point, inflation(page)),
         domain=letters.domain("phi", "lam", "s_1", "s_2", "p"),
         limit=LIMIT,
         symbol=r"\lambda\,\overline{\mathrm{tr}}\,\hat\Sigma R^2\Sigma",
-    )
-
-
-def _sample(rng, *, samples, eigenvalues, lam):
-    """Return the resolvent and the sample covariance of one draw."""
-    rows = gaussian(rng, samples, len(eigenvalues)) * np.sqrt(eigenvalues)
-    covariance = rows.conj().T @ rows / samples
-    return np.linalg.inv(covariance + lam * np.eye(len(eigenvalues))), covariance
-
-
-def _numbers(rng, *, samples, eigenvalues, tests, lam):
-    resolvent, covariance = _sample(rng, samples=samples, eigenvalues=eigenvalues, lam=lam)
-    size = len(eigenvalues)
-    squared = np.abs(resolvent) ** 2
-    diagonal = np.real(np.diagonal(covariance @ resolvent @ resolvent))
-    return {
-        "tau": lam * float(np.trace(resolvent).real) / size,
-        "bias": lam**2 * float(eigenvalues @ squared @ tests) / size,
-        "variance": lam * float(diagonal @ eigenvalues) / size,
-    }
-
-
-def _simulated(id, quantity, size, seeds, seed, phi, lam, values, p, tests=None):
-    samples = max(1, round(size / phi))
-    eigenvalues, (share, _) = eigenvalues_with_shares(values, [p, 1 - p], size)
-    parameters = {"phi": size / samples, "lam": lam}
-    if len(set(values)) > 1:
-        parameters |= {"s_1": values[0], "s_2": values[1], "p": share}
-    diagonal = np.ones(size)
-    if tests is not None:
-        diagonal, _ = eigenvalues_with_shares(tests, [p, 1 - p], size)
-        parameters |= {"theta_1": tests[0], "theta_2": tests[1]}
-    draw = partial(_numbers, samples=samples, eigenvalues=eigenvalues, tests=diagonal, lam=lam)
-    return averaged(
-        id,
-        lambda rng: {quantity: draw(rng)[quantity]},
-        size=size,
-        seeds=seeds,
-        seed=seed,
-        parameters=parameters,
-        counts={"n": samples},
     )
 
 
@@ -398,7 +389,7 @@ def simulate_resolvent_pair(
     *, size: int = 96, seeds: int = 16, seed: int = 0, phi: float, lam: float
 ) -> SimulationResult:
     """Average the regularised resolvent of white samples over seeds."""
-    return _simulated(
+    return simulated_ridge(
         "classics.resolvent_pair", "tau", size, seeds, seed, phi, lam, [1.0, 1.0], 0.5
     )
 
@@ -409,7 +400,7 @@ def simulate_anisotropic(
     s_2: float, p: float,
 ) -> SimulationResult:  # fmt: skip
     """Average the regularised resolvent of samples with two population eigenvalues."""
-    return _simulated(
+    return simulated_ridge(
         "classics.anisotropic_marchenko_pastur", "tau", size, seeds, seed, phi, lam, [s_1, s_2], p
     )
 
@@ -420,7 +411,7 @@ def simulate_ridge_bias(
     s_2: float, p: float, theta_1: float, theta_2: float,
 ) -> SimulationResult:  # fmt: skip
     """Average the bias over seeds, with a test matrix diagonal in the frame of the population."""
-    return _simulated(
+    return simulated_ridge(
         "classics.ridge_bias", "bias", size, seeds, seed, phi, lam, [s_1, s_2], p,
         [theta_1, theta_2],
     )  # fmt: skip
@@ -432,7 +423,7 @@ def simulate_ridge_variance(
     s_2: float, p: float,
 ) -> SimulationResult:  # fmt: skip
     """Average the variance over seeds."""
-    return _simulated(
+    return simulated_ridge(
         "classics.ridge_variance", "variance", size, seeds, seed, phi, lam, [s_1, s_2], p
     )
 

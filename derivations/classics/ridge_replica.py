@@ -120,6 +120,19 @@ def ridge_point() -> FixedPoint:
     return point.subs({sp.Symbol("phi", positive=True): 1 / tau})
 
 
+def recorded_point(page) -> FixedPoint:
+    """Record the effective ridge of two atoms with its equation, and return it."""
+    page.use("classics.anisotropic_marchenko_pastur")
+    evidence = page.steps[-1].evidence
+    page.derive(
+        "put in the spectrum",
+        definition(xi, lam + xi * DF1 / tau),
+        lambda e: definition(xi, at_atoms(e.rhs, Sigma, ATOMS)),
+        "the equation of the effective ridge on two atoms",
+    )
+    return page.fixed_point(ridge_point(), "the effective ridge is a unique root", evidence)
+
+
 def replica_steps(page, teacher: sp.Expr | SpectralWord = rho) -> None:
     """Write the steps from the energy to the saddle point on a page."""
     average = residual_average()
@@ -216,10 +229,9 @@ def ridge_replica(page):
     def two(expression: sp.Expr) -> sp.Expr:
         return at_atoms(expression, Sigma, ATOMS)
 
-    page.use("classics.anisotropic_marchenko_pastur")
-    point = page.fixed_point(
-        ridge_point(), "the effective ridge is a unique root", page.steps[-1].evidence
-    )
+    point = recorded_point(page)
+    for value, what in ((q, "self-overlap"), (m, "overlap with the teacher"), (e, "error")):
+        page.derive("put in the spectrum", value, two, f"{what} on two atoms")
     where = (
         point,
         Let(T, two(TRACE)),
@@ -298,10 +310,7 @@ def ridge_two_routes(page):
         "the error, as printed",
         domain=space,
     )
-    page.use("classics.anisotropic_marchenko_pastur")
-    point = page.fixed_point(
-        ridge_point(), "the effective ridge is a unique root", page.steps[-1].evidence
-    )
+    point = recorded_point(page)
     spread = two(xi * TRACE)
     stable = page.rewrite(
         1 - two(DF2) / tau, lam / xi + spread / tau, "1 - df2/tau without a subtraction",

@@ -8,7 +8,7 @@ import sympy as sp
 
 from derivations.lu2025.degrees_of_freedom import T, expanded
 from derivations.lu2025.notation import alpha, delta, kappa, lam, letters, q, rho, tau
-from derivations.lu2025.ridgeless import RIDGELESS, RIDGELESS_NAMES, SIDES, ridgeless_curve
+from derivations.lu2025.ridgeless_root import RIDGELESS, RIDGELESS_NAMES, SIDES, ridgeless_curve
 from derivations.lu2025.sample_limits import LEVEL, SYMBOLS
 from derivations.lu2025.task_limits import AT_SIDE, OFF_THRESHOLD, SIDE_ERRORS, THRESHOLD
 from derive.registry import derivation

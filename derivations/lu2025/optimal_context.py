@@ -15,7 +15,8 @@ import sympy as sp
 
 from derivations.lu2025.degrees_of_freedom import expanded
 from derivations.lu2025.notation import M, N, kappa, letters, q, rho, t, tau
-from derivations.lu2025.ridgeless import ICL_SIDE, IDG_SIDE, NOISE_LEVEL, WINDOW, ridgeless_curve
+from derivations.lu2025.ridgeless import ICL_SIDE, IDG_SIDE
+from derivations.lu2025.ridgeless_root import NOISE_LEVEL, WINDOW, ridgeless_curve
 from derivations.lu2025.threshold import eps
 from derive.errors import DomainError
 from derive.registry import derivation

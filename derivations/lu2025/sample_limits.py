@@ -20,7 +20,7 @@ from derivations.lu2025.notation import (
     w,
     z,
 )
-from derivations.lu2025.ridgeless import RIDGELESS, t_0
+from derivations.lu2025.ridgeless_root import RIDGELESS, t_0
 from derive.registry import derivation
 from numerics.functions import ResolventTrace
 from numerics.lower import Condition, Let

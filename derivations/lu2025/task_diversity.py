@@ -43,7 +43,8 @@ from derivations.lu2025.notation import (
     y,
     z,
 )
-from derivations.lu2025.ridgeless import ICL_SIDE, IDG_SIDE, ridgeless_curve
+from derivations.lu2025.ridgeless import ICL_SIDE, IDG_SIDE
+from derivations.lu2025.ridgeless_root import ridgeless_curve
 from derive.registry import derivation
 from numerics.functions import ResolventTrace
 from numerics.lower import Condition, Let

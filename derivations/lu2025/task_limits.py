@@ -29,14 +29,10 @@ from derivations.lu2025.notation import (
     y,
     z,
 )
-from derivations.lu2025.ridgeless import (
-    ICL_SIDE,
-    IDG_SIDE,
-    SIDES,
-    ridgeless_curve,
-    t_0,
-)
+from derivations.lu2025.ridgeless import ICL_SIDE, IDG_SIDE
+from derivations.lu2025.ridgeless_root import SIDES, ridgeless_curve, t_0
 from derivations.lu2025.sample_limits import ERRORS, LEVEL, SYMBOLS
+from derive.fixed_point import Branch
 from derive.registry import derivation
 from numerics.lower import Condition, Let
 from numerics.monte_carlo import in_context_errors
@@ -129,6 +125,15 @@ def fresh_tasks(page):
         given={lam: ridge, xi: xi_0, t: t_0},
     )
     page.over(letters, "tau", "lam", "q")
+    roots = page.derive(
+        "solve", quadratic, lambda e: tuple(sp.solve(e, xi)), "both roots of the quadratic"
+    )
+    page.branch(
+        roots,
+        xi,
+        Branch(region=sp.Gt(xi, 0)),
+        "the effective ridge is positive",
+    )
     for words, root in zip(("> 0", "<= 0"), _ROOTS, strict=True):
         page.rewrite(
             quadratic.subs(xi, root),

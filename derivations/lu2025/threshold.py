@@ -21,7 +21,8 @@ from derivations.lu2025.notation import (
     tau,
     v,
 )
-from derivations.lu2025.ridgeless import TRACE_AT_Q, m, t_0
+from derivations.lu2025.ridgeless import TRACE_AT_Q, m
+from derivations.lu2025.ridgeless_root import t_0
 from derive.registry import derivation
 from numerics.lower import Condition, Let
 
