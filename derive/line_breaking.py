@@ -84,9 +84,8 @@ def pieces(latex: str) -> list[Piece]:
             width = max(_width(top), _width(bottom)) + 3
             found.append(Piece(f"{token}{{{top}}}{{{bottom}}}", width, "fraction", (top, bottom)))
         elif token == r"\begin":
-            text, i = _environment(tokens, i)
-            rows = re.split(r"\\\\", text)
-            found.append(Piece(text, max(_width(re.sub(r"\\(begin|end)", "", r)) for r in rows)))
+            text, rows, i = _environment(tokens, i)
+            found.append(Piece(text, max(_width(row) for row in rows) + 12))
         elif token in ("^", "_"):
             text, i = _group(tokens, i + 1)
             _append(found, f"{token}{{{text}}}", _SMALL * _width(text))
@@ -163,7 +162,22 @@ def _opened(whole: list[Piece], limit: float) -> list[Piece]:
     out: list[Piece] = []
     for term in _terms(whole):
         size = sum(p.width for p in term)
-        out += _opened_term(term, limit, 0.35 * limit) if size > limit - INDENT else term
+        out += _opened_term(term, limit, 0.35 * limit) if size > limit - INDENT else _closed(term)
+    return out
+
+
+def _closed(term: list[Piece]) -> list[Piece]:
+    r"""Keep each group of a term in one piece: TeX refuses a line that ends inside \left( \right)."""
+    out: list[Piece] = []
+    i = 0
+    while i < len(term):
+        end = _matching(term, i) if term[i].kind == "open" else i
+        group = term[i : end + 1]
+        if len(group) > 1:
+            out.append(Piece("".join(p.text for p in group), sum(p.width for p in group)))
+        else:
+            out.append(term[i])
+        i = end + 1
     return out
 
 
@@ -279,15 +293,22 @@ def _group(tokens: list[str], i: int) -> tuple[str, int]:
     return "".join(tokens[start + 1 : i - 1]), i
 
 
-def _environment(tokens: list[str], i: int) -> tuple[str, int]:
-    depth, start = 0, i
+def _environment(tokens: list[str], i: int) -> tuple[str, list[str], int]:
+    """Return an environment, its own rows without those of environments in it, and its end."""
+    start = i
+    _, i = _group(tokens, i + 1)
+    rows, depth = [""], 1
     while i < len(tokens):
         depth += (tokens[i] == r"\begin") - (tokens[i] == r"\end")
-        i += 1
         if depth == 0:
-            _, i = _group(tokens, i)
+            _, i = _group(tokens, i + 1)
             break
-    return "".join(tokens[start:i]), i
+        if depth == 1 and tokens[i] == r"\\":
+            rows.append("")
+        else:
+            rows[-1] += tokens[i]
+        i += 1
+    return "".join(tokens[start:i]), rows, i
 
 
 def _width(latex: str) -> float:

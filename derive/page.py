@@ -26,6 +26,7 @@ PREAMBLE = r"""\documentclass[11pt]{article}
 \usepackage[utf8]{inputenc}
 \usepackage[a4paper,margin=25mm]{geometry}
 \usepackage{amsmath,amssymb,graphicx,array,longtable}
+\emergencystretch=2em
 \newsavebox{\derivebox}
 \newcommand{\fitted}[1]{\sbox{\derivebox}{$\displaystyle #1$}%
   \ifdim\wd\derivebox>0.93\linewidth\resizebox{0.93\linewidth}{!}{\usebox{\derivebox}}%

@@ -30,6 +30,11 @@ b = letters.quantity("b", "second eigenvalue", lower=0)
 p = letters.quantity("p", "share of the first eigenvalue", lower=0, upper=1)
 d = letters.quantity("d", "number of neighbours of a vertex", lower=2)
 q = letters.quantity("q", "number of factors", lower=0)
+alpha = letters.quantity("alpha", "size of the corner over size of the matrix", lower=0, upper=1,
+                         latex=r"\alpha")  # fmt: skip
+mu = letters.quantity("mu", "mass of an atom", latex=r"\mu")
+u = letters.quantity("u", "root of the odds of the first eigenvalue", lower=0)
+t = letters.quantity("t", "squared eigenvalue over the product of both variances")
 odds = letters.quantity("odds", "odds of the first eigenvalue, $p/(1-p)$", lower=0, latex="o")
 r = letters.quantity("r", "a positive number", lower=0)
 low = letters.quantity("x_lower", "lower edge of the bulk", latex="x_-")
@@ -148,7 +153,7 @@ def quadratic_density(polynomial: sp.Expr) -> sp.Expr:
     one in the upper half-plane, and the density is its imaginary part over pi.
     """
     here = polynomial.subs(z, x)
-    inner = -sp.discriminant(here, m)
+    inner: Any = -sp.discriminant(here, m)
     height = sp.sqrt(inner) / (2 * sp.pi * sp.Poly(here, m).LC())
     return sp.Piecewise((height, inner > 0), (sp.S.Zero, True))
 

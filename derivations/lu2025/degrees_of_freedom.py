@@ -41,8 +41,8 @@ from derive.puiseux import expand_along
 from derive.registry import derivation
 from numerics.lower import Condition
 
-T = letters.quantity("T", "smaller of $\\tau$ and 1", lower=0, latex=r"\hat\tau")
-t_1 = letters.quantity("t_1", "distance $T-t$, positive at the physical root", lower=0)
+T = letters.quantity("tau_hat", "smaller of $\\tau$ and 1", lower=0, latex=r"\hat\tau")
+t_1 = letters.quantity("t_1", r"distance $\hat\tau-t$, positive at the physical root", lower=0)
 t_kappa = letters.quantity(
     "t_kappa", "distance $\\kappa-t$, positive at the physical root", lower=0, latex=r"t_\kappa"
 )
