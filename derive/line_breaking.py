@@ -167,7 +167,7 @@ def _opened(whole: list[Piece], limit: float) -> list[Piece]:
 
 
 def _closed(term: list[Piece]) -> list[Piece]:
-    r"""Keep each group of a term in one piece: TeX refuses a line that ends inside \left( \right)."""
+    """Keep each group of a term in one piece: TeX refuses a line that ends inside a group."""
     out: list[Piece] = []
     i = 0
     while i < len(term):
