@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import cast
 
 import numpy as np
@@ -196,8 +197,7 @@ def numeric_value(node: sp.Expr, values: Mapping, recurse=None):
     if node in values:
         return values[node]
     if node.is_number:
-        plain = complex(node)
-        return plain.real if plain.imag == 0 else plain
+        return _plain_number(node)
     if isinstance(node, sp.Add):
         return sum(recurse(a, values) for a in node.args)
     if isinstance(node, sp.Mul):
@@ -213,6 +213,12 @@ def numeric_value(node: sp.Expr, values: Mapping, recurse=None):
         "it is neither a parameter given nor a sum, product or power",
         f"parameters={{{node}: number, ...}}",
     )
+
+
+@lru_cache(maxsize=1024)  # iterations meet the same coefficients thousands of times
+def _plain_number(node: sp.Expr) -> complex:
+    plain = complex(node)
+    return plain.real if plain.imag == 0 else plain
 
 
 def _trace_number(trace, frame, matrices, values, number):
