@@ -50,6 +50,12 @@ theta_1 = letters.quantity(
 theta_2 = letters.quantity(
     "theta_2", "teacher variance in the second eigenspace", lower=0, latex=r"\theta_2"
 )
+N = letters.quantity("N", "number of modes", lower=1, lower_open=False, integer=True)
+k = letters.quantity("k", "number of a mode", lower=0, integer=True)
+a = letters.quantity("a", "exponent of the teacher, variance $v\\,k^{-a}$ in mode $k$", lower=0)
+b = letters.quantity("b", "exponent of the spectrum, eigenvalue $c\\,k^{-b}$", lower=0)
+c = letters.quantity("c", "largest eigenvalue", lower=0)
+v = letters.quantity("v", "variance of the teacher in the first mode", lower=0)
 xi = letters.quantity("xi", "effective ridge", lower=0, latex=r"\xi")
 T = letters.quantity("T", "$\\overline{\\mathrm{tr}}\\,\\Sigma/(\\Sigma+\\xi)^2$", lower=0)
 df1 = letters.quantity("df1", "first degrees of freedom", lower=0, latex=r"\mathrm{df}_1")
