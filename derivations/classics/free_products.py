@@ -36,6 +36,7 @@ from derivations.classics.law_notation import (
     y,
     z,
 )
+from derive.density import density_ball, total_mass
 from derive.free_convolution import free_product
 from derive.law import fisher, inverse_marchenko_pastur, marchenko_pastur
 from derive.registry import derivation
@@ -111,6 +112,7 @@ def wishart_product(page):
         lambda e: str(support(three.specialize(c="1/2"))),
         "exact edges at c = 1/2, branch followed from infinity",
     )  # fmt: skip
+    _density_at_one(page, three.specialize(c="1/2"), polynomial)
     factors = Condition("q >= 1", sp.Ge(q, 1), "q counts the matrices in the product")
     page.result("lower_edge", general.subs(y, lower), (c, q),
                 domain=letters.domain("c", "q", conditions=[small, factors]), limit=LIMIT,
@@ -121,6 +123,37 @@ def wishart_product(page):
     for k in (2, 3, 4):
         page.result(f"m_{k}", values[k - 1], (c,), domain=letters.domain("c"), limit=LIMIT,
                     symbol=f"m_{k}")  # fmt: skip
+
+
+def _density_at_one(page, half, polynomial) -> None:
+    """Record the density of three factors at c = 1/2, x = 1, by two routes, and the mass."""
+    there = polynomial.subs({c: sp.Rational(1, 2), z: 1})
+    followed = page.derive(
+        "boundary value", there, lambda e: _decimal(float(density_ball(half, 1).mid())),
+        "density at x = 1 for c = 1/2: the root followed in balls from infinity",
+    )  # fmt: skip
+    subordinate = page.derive(
+        "subordinate", there, _by_subordination,
+        "two roots lie in the upper half-plane; only one has w = z/(1 + c y)^2, the argument of "
+        "one factor, there too. The other, with the larger imaginary part, is no density",
+    )  # fmt: skip
+    page.rewrite(followed, subordinate, "both routes choose the same root, to ten digits",
+                 domain=letters.domain("c"))  # fmt: skip
+    mass = page.derive("integrate", there, lambda e: _decimal(total_mass(half)),
+                       "the density over its bulk")  # fmt: skip
+    page.rewrite(mass, sp.S.One, "the mass is one, to ten digits", domain=letters.domain("c"))
+
+
+def _decimal(value: float) -> sp.Expr:
+    return sp.Rational(round(value * 10**10), 10**10)
+
+
+def _by_subordination(quartic: sp.Expr) -> sp.Expr:
+    """Return the density at one from the root whose subordination function is a Herglotz one."""
+    roots = [complex(root) for root in sp.Poly(quartic, m).nroots(n=30)]
+    chosen = [r for r in roots if r.imag > 0 and (1 / (1 - (1 + r) / 2) ** 2).imag > 0]
+    (root,) = chosen
+    return _decimal(root.imag / np.pi)
 
 
 @wishart_product.simulate
