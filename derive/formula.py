@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from derive.errors import ConditionError
 from derive.evaluator import Evaluator, check_names
-from numerics.errors import DeriveError, DomainError
+from numerics.errors import ArgumentsError, DeriveError, DomainError
 from numerics.program import Program
 
 if TYPE_CHECKING:
@@ -245,8 +245,17 @@ class Formula:
     def _evaluator(self) -> Evaluator:
         return self.compile()
 
-    def __call__(self, *, out: Any = None, invalid: str = "raise", **values: Any) -> Any:
+    def __call__(
+        self, *positional: Any, out: Any = None, invalid: str = "raise", **values: Any
+    ) -> Any:
         """Evaluate in float64 with broadcasting; see :class:`Evaluator`."""
+        if positional:
+            raise ArgumentsError(
+                f"{self.name}({', '.join('...' for _ in positional)})",
+                f"{len(positional)} arguments without a name",
+                "orders differ between papers, so every argument is given by its letter",
+                f"{self.name}({', '.join(f'{a}=...' for a in self.args)})",
+            )
         return self._evaluator(out=out, invalid=invalid, **values)
 
     def ball(self, *, bits: int = 128, **values: int | str | Any) -> Ball:

@@ -23,8 +23,8 @@ class Verdict(IntEnum):
 
     Examples
     --------
-    >>> min(Verdict.PROVED, Verdict.ASSUMED).name
-    'ASSUMED'
+    >>> print(min(Verdict.PROVED, Verdict.ASSUMED))
+    ASSUMED
     """
 
     REFUTED = 0
@@ -32,6 +32,9 @@ class Verdict(IntEnum):
     ASSUMED = 2
     SUPPORTED = 3
     PROVED = 4
+
+    def __str__(self) -> str:
+        return self.name
 
 
 def weakest(verdicts: Iterable[Verdict]) -> Verdict:

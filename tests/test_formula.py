@@ -97,6 +97,11 @@ def test_ball_contains_the_float_and_both_precisions_agree():
         FORMULA.ball(a="1")
 
 
+def test_arguments_have_names():
+    with pytest.raises(ArgumentsError, match=r"Do: example\.root\(a=\.\.\., b=\.\.\.\)"):
+        FORMULA(1.0, 2.0)
+
+
 def test_specialize_fixes_arguments_exactly():
     one = FORMULA.specialize(b="0.3")
     assert one.args == ("a",)
