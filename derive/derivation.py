@@ -260,10 +260,10 @@ class Derivation:
         return derivation_latex(self, standalone=standalone)
 
     def table(self) -> str:
-        """Return the steps as a text table: number, rule, verdict, reason."""
-        from derive.display import steps_table
+        """Return the steps as text: number, verdict, rule, reason, and what each says."""
+        from derive.display import steps_text
 
-        return steps_table(self)
+        return steps_text(self)
 
     def simulate(self, **parameters: Any) -> SimulationResult:
         """Run the finite-size Monte Carlo of this result.

@@ -5,13 +5,15 @@ from __future__ import annotations
 import html
 import textwrap
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from derive.derivation import Derivation
     from derive.formula import Formula
+    from derive.step import Step
 
 WIDTH = 100
+LONGEST = 6  # lines of one equation
 
 
 class Catalog(Sequence["Derivation"]):
@@ -116,8 +118,8 @@ def text_table(head: Sequence[str], rows: Sequence[Sequence[str]], widest: Seque
     return "\n".join(lines)
 
 
-def steps_table(derivation: Derivation) -> str:
-    """Return the steps of a derivation as a table.
+def steps_text(derivation: Derivation) -> str:
+    """Return the steps of a derivation as readable text.
 
     Parameters
     ----------
@@ -127,13 +129,36 @@ def steps_table(derivation: Derivation) -> str:
     Returns
     -------
     str
-        Number, rule, verdict and reason of every step.
+        Number, verdict, rule and reason of every step, and below it what it says: ``= ...`` for
+        what was typed and checked, ``-> ...`` for what the engine computed.
     """
-    rows = [
-        (str(i), s.rule, s.verdict.name.lower(), s.reason)
-        for i, s in enumerate(derivation.steps, 1)
-    ]
-    return text_table(("", "rule", "verdict", "reason"), rows, (3, 22, 12, 70))
+    lines: list[str] = []
+    previous = None
+    for i, step in enumerate(derivation.steps, 1):
+        head = f"{i:3}  {step.verdict.name.lower():<9}  {step.rule}: {step.reason}"
+        lines += textwrap.wrap(head, WIDTH, subsequent_indent=" " * 16)
+        if step.kind != "cited":
+            said = textwrap.wrap(_said(step, previous), WIDTH - 16, break_long_words=False)
+            if len(said) > LONGEST:
+                said = [*said[: LONGEST - 1], f"... ({len(said)} lines; steps[{i - 1}].after)"]
+            lines += [" " * 16 + line for line in said]
+        previous = step.after
+    return "\n".join(lines)
+
+
+def _said(step: Step, previous: Any) -> str:
+    after, before = step.after, step.before
+    if isinstance(after, str):
+        return after
+    if getattr(after, "is_Equality", False):
+        return f"{after.lhs} = {after.rhs}"
+    said = ", ".join(map(str, after)) if isinstance(after, tuple | list) else str(after)
+    if step.kind not in ("derived", "asserted"):
+        return said
+    left = "" if before is None or before == previous else f"{before} "
+    if len(left) > WIDTH:
+        left = "... "
+    return f"{left}{'->' if step.kind == 'derived' else '='} {said}"
 
 
 def formula_text(formula: Formula) -> str:
