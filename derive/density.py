@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import lru_cache
 from itertools import pairwise
-from math import cosh, exp, pi, sinh
+from math import cosh, exp, log, pi, sinh
 
 import numpy as np
 import sympy
@@ -218,10 +218,22 @@ def _density_on_segment(law: AlgebraicLaw, low: arb, high: arb, points: list[arb
     for order in (upper, lower[::-1]):
         here = centre
         for i in order:
-            here = _carried(here, points[i], bits)
+            shared = max(_shared_bits(end, points[i]) for end in (low, high))
+            here = _carried(here, points[i], bits + shared)
             with ctx.workprec(bits):
                 found[i] = here.root.imag / arb.pi()
     return found
+
+
+def _shared_bits(edge: arb, x: arb) -> int:
+    """Return the leading bits that a point shares with an edge: what telling them apart costs."""
+    with ctx.workprec(1024):
+        gap = abs(edge - x)
+        return (
+            0
+            if x == 0 or not gap > 0
+            else max(0, round(float((abs(x) / gap).log().mid()) / log(2)))
+        )
 
 
 @lru_cache(maxsize=32)

@@ -184,7 +184,8 @@ class AlgebraicBranch:
             if not step.is_finite():
                 return None
             centre = _midpoint(centre - step)
-            if bool(step.abs_upper() < arb(2) ** (10 - ctx.prec) * (1 + centre.abs_upper())):
+            small = step.abs_upper() < arb(2) ** (10 - ctx.prec) * (1 + centre.abs_upper())
+            if bool(small) or step.contains(0):  # below rounding, no further step is of use
                 break
         found = newton_enclosure(polynomial, centre)
         return None if found is None else found.root
