@@ -54,13 +54,18 @@ class Recipe:
     domain: Domain
 
     @cached_property
-    def letters(self) -> Letters:
-        """The values of all letters at the sample points."""
+    def points(self) -> list[dict[sp.Symbol, sp.Rational]]:
+        """The points of the domain at which the result is looked at."""
         points = self.domain.sample(POINTS, SEED) if self.domain.quantities else [{}]
         lines = [self.expression, *(w.expression for w in self.where if isinstance(w, Let))]
         if any(e.has(sp.Piecewise, sp.Max, sp.Min, sp.Abs) for e in lines):
             points = [*points, *self.domain.crossings(SEED + 1)]
-        return Letters(self.symbols, self.where, points)
+        return points
+
+    @cached_property
+    def letters(self) -> Letters:
+        """The values of all letters at the sample points."""
+        return Letters(self.symbols, self.where, self.points)
 
     def needed(self, *others: Any) -> list[Let | FixedPoint]:
         """Return the definitions that the expression and the others depend on."""
@@ -363,12 +368,14 @@ def result_step(
 
     twins, free = [], []
     for let in (w for w in needed if isinstance(w, Let)):
+        if let in inherited:
+            continue  # its wrong versions are refuted on the page that is cited
         # not the sign alone: a letter may enter by its size, and a root by its square
         wrong = [m for m in mutations(let.expression) if m != -let.expression][:TWINS]
         versions = [_twin(recipe, let, m) for m in wrong]
         if found.judge(versions[0]).verdict is Verdict.REFUTED:
             twins.extend(versions)
-        elif let not in inherited:
+        else:
             free.append(str(let.symbol))
     evidence = again(recipe.expression)
     if free:
@@ -387,4 +394,6 @@ def _typed(name: str, after: Any, why: str) -> Step:
 
 def _twin(recipe: Recipe, let: Let, wrong: Any) -> Recipe:
     where = tuple(Let(let.symbol, wrong) if w is let else w for w in recipe.where)
-    return replace(recipe, where=where)
+    twin = replace(recipe, where=where)
+    twin.__dict__["points"] = recipe.points  # drawn once: a wrong version is judged where it was
+    return twin

@@ -81,7 +81,7 @@ def context_length(*, size: int, seeds: int, seed: int, progress: Progress | Non
                 )
                 if row == 1:
                     panel.set_xlabel(r"$\alpha=\ell/d$")
-            panels[0, column].set_ylim(0.08, 90)
+            panels[0, column].set_ylim(0.08, 200)
         for row in (0, 1):
             panels[row, 0].set_ylabel("test error")
         handles, labels = panels[0, 0].get_legend_handles_labels()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
@@ -65,7 +66,7 @@ def run_studies(
     -------
     list of SweepResult
     """
-    folder = cache_folder() / "studies" / "lu2025" if keep else None
+    folder = cache_folder() / "studies" / "lu2025"
     total = sum(len(s.cells()) for s in studies)
     count = available_processes() if max(max(s.sizes) for s in studies) >= SEVERAL_PROCESSES else 1
     results: list[SweepResult] = []
@@ -78,7 +79,9 @@ def run_studies(
                 if progress is not None:
                     progress(start + done, total)
 
-            results.append(study.run(folder, workers=workers, progress=report))
+            # A folder each, since one process at a time works in a folder: two figures at once.
+            own = folder / hashlib.sha256(study.study.encode()).hexdigest()[:32] if keep else None
+            results.append(study.run(own, workers=workers, progress=report))
             before += len(study.cells())
     return results
 

@@ -82,17 +82,15 @@ def double_descent_panels(
         draw(panels[0, 2], "ridge", "icl", held, results, color, label)
     with house_style():
         titles = [*TITLES.values(), r"$e_{\mathrm{ICL}}=e_{\mathrm{IDG}}$, fresh tasks"]
-        for panel, title in zip(panels[0], titles, strict=True):
+        shared = rf"$\kappa={KAPPA:g}$, $\rho={RHO:g}$" + "\n" + r"$\lambda=10^{-5}$"
+        fresh = r"$\kappa=\infty$, " + rf"$\rho={RHO:g}$" + "\n" + rf"$\alpha={RIDGE_ALPHA:g}$"
+        for panel, title, held in zip(panels[0], titles, (shared, shared, fresh), strict=True):
             logarithmic(panel, y=True)
             panel.set_ylim(top=2 * panel.get_ylim()[1])
             panel.set_xlabel(r"$\tau=n/d^2$")
             panel.set_title(title, fontsize=10)
             panel.axvline(1, color="0.8", linewidth=0.8, zorder=0)
-            panel.legend(loc="center right", bbox_to_anchor=(1.0, 0.72))
+            panel.legend(loc="upper right", title=held, title_fontsize=8)
         panels[0, 0].set_ylabel("test error")
-        held = rf"$\kappa={KAPPA:g}$, $\rho={RHO:g}$, $\lambda=10^{{-5}}$"
-        panels[0, 1].text(0.04, 0.93, held, transform=panels[0, 1].transAxes, fontsize=8)
-        held = rf"$\kappa=\infty$, $\alpha={RIDGE_ALPHA:g}$, $\rho={RHO:g}$"
-        panels[0, 2].text(0.04, 0.93, held, transform=panels[0, 2].transAxes, fontsize=8)
         drawing.supxlabel(caption(size, seeds), fontsize=8, color="0.35")
     return Picture(drawing, numbers.columns)

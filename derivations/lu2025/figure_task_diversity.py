@@ -86,8 +86,9 @@ def task_diversity(*, size: int, seeds: int, seed: int, progress: Progress | Non
             panel.axvline(1, color="0.8", linewidth=0.8, zorder=0)
             panel.set_xlabel(r"$\kappa=k/d$")
         left.set_ylabel(r"$g_{\mathrm{task}}=e_{\mathrm{ICL}}-e_{\mathrm{IDG}}$")
-        left.set_ylim(2e-5, 5)
+        left.set_ylim(2e-5, 10)
         left.set_title("new tasks against pretraining tasks", fontsize=10)
+        right.set_ylim(6e-3, 4)
         right.set_ylabel("test error")
         right.set_title(rf"errors at $\alpha=20$, $\tau={RATIO * 20:g}$", fontsize=10)
         models = [
@@ -96,7 +97,7 @@ def task_diversity(*, size: int, seeds: int, seed: int, progress: Progress | Non
         ]
         handles, labels = left.get_legend_handles_labels()
         left.legend([*handles, *models], [*labels, "linear attention", "dMMSE"], loc="lower left")
-        right.legend(loc="lower right", bbox_to_anchor=(1.0, 0.5), fontsize=8)
+        right.legend(loc="lower right", bbox_to_anchor=(1.0, 0.08), fontsize=8)
         drawing.supxlabel(
             f"lines: theory (dotted: through the simulated dMMSE); points: simulations at "
             f"d = {size}, {seeds} seeds, one standard error; rho = {RHO:g}, tau = {RATIO:g} alpha",
