@@ -47,6 +47,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from derive.algebraic_law import AlgebraicLaw as AlgebraicLaw
+    from derive.algebraic_law import law_from_equation as law_from_equation
+    from derive.algebraic_law import law_from_moments as law_from_moments
+    from derive.asymptotics import AlgebraicQuantity as AlgebraicQuantity
+    from derive.asymptotics import crossover as crossover
+    from derive.atom import Atom as Atom
+    from derive.atom import atom_mass as atom_mass
+    from derive.compute_optimum import ComputeOptimum as ComputeOptimum
+    from derive.compute_optimum import Resource as Resource
+    from derive.density import density_ball as density_ball
+    from derive.density import total_mass as total_mass
     from derive.deterministic_equivalent import SampleCovariance as SampleCovariance
     from derive.deterministic_equivalent import one_resolvent as one_resolvent
     from derive.deterministic_equivalent import two_resolvents as two_resolvents
@@ -54,28 +64,112 @@ if TYPE_CHECKING:
     from derive.domain import Notation as Notation
     from derive.domain import Quantity as Quantity
     from derive.draft import Draft as Draft
+    from derive.dyson import DysonSystem as DysonSystem
+    from derive.dyson import dyson_equations as dyson_equations
+    from derive.elimination import eliminate_to_polynomials as eliminate_to_polynomials
     from derive.errors import DeriveError as DeriveError
     from derive.errors import RefutedError as RefutedError
     from derive.fixed_point import Branch as Branch
     from derive.fixed_point import FixedPoint as FixedPoint
     from derive.formula import Formula as Formula
+    from derive.free_convolution import correlated_wishart as correlated_wishart
+    from derive.free_convolution import free_compression as free_compression
+    from derive.free_convolution import free_power as free_power
+    from derive.free_convolution import free_product as free_product
+    from derive.free_convolution import free_sum as free_sum
+    from derive.free_cumulants import free_cumulants_from_moments as free_cumulants_from_moments
+    from derive.free_cumulants import moments_from_free_cumulants as moments_from_free_cumulants
     from derive.gaussian import GaussianLaw as GaussianLaw
     from derive.gaussian import expectation as expectation
+    from derive.gaussian import gaussian_average as gaussian_average
+    from derive.gaussian import gaussian_integral as gaussian_integral
+    from derive.gaussian import gaussian_moment as gaussian_moment
+    from derive.grid_sweep import read_sweep as read_sweep
+    from derive.grid_sweep import sweep as sweep
+    from derive.haar import OrthogonalHaar as OrthogonalHaar
+    from derive.haar import UnitaryHaar as UnitaryHaar
     from derive.haar import haar_average as haar_average
+    from derive.haar import orthogonal_weingarten as orthogonal_weingarten
+    from derive.haar import unitary_weingarten as unitary_weingarten
+    from derive.harmonic_sum import HarmonicSum as HarmonicSum
     from derive.index_notation import Field as Field
     from derive.index_notation import Space as Space
+    from derive.joint_spectrum import at_joint_atoms as at_joint_atoms
+    from derive.law import atoms as atoms
+    from derive.law import fisher as fisher
+    from derive.law import fuss_catalan as fuss_catalan
+    from derive.law import inverse_marchenko_pastur as inverse_marchenko_pastur
+    from derive.law import kesten_mckay as kesten_mckay
+    from derive.law import marchenko_pastur as marchenko_pastur
+    from derive.law import semicircle as semicircle
+    from derive.law import wachter as wachter
+    from derive.law_image import affine as affine
+    from derive.law_image import inverse as inverse
+    from derive.law_image import moebius as moebius
+    from derive.law_image import square as square
+    from derive.mellin import MellinTransform as MellinTransform
+    from derive.pencil import Pencil as Pencil
     from derive.pencil import linear_pencil as linear_pencil
+    from derive.plateau import context_plateau as context_plateau
+    from derive.plateau import solve_effective_ridge as solve_effective_ridge
+    from derive.plateau import width_plateau as width_plateau
+    from derive.power_flow import PowerFlow as PowerFlow
+    from derive.power_flow import dominant_balances as dominant_balances
+    from derive.power_flow import rotated_flow as rotated_flow
     from derive.power_law import SourceCapacity as SourceCapacity
+    from derive.reduction import eliminate as eliminate
+    from derive.reduction import merge_unknowns as merge_unknowns
+    from derive.reduction import rename as rename
+    from derive.reduction import ridge_form as ridge_form
     from derive.registry import register_root as register_root
+    from derive.replica import ReplicaSymmetry as ReplicaSymmetry
+    from derive.replica import ReplicatedAction as ReplicatedAction
     from derive.replica import disorder_average as disorder_average
+    from derive.replica_saddle import ground_state as ground_state
+    from derive.replica_saddle import zero_temperature_ansatz as zero_temperature_ansatz
+    from derive.rotated_product import RotatedProduct as RotatedProduct
+    from derive.rotated_product import rotated_one_resolvent as rotated_one_resolvent
+    from derive.rotated_product import rotated_two_resolvents as rotated_two_resolvents
+    from derive.simulation_sweep import sweep_simulation as sweep_simulation
+    from derive.spectral_trace import SpectralTrace as SpectralTrace
     from derive.spectral_trace import Spectrum as Spectrum
+    from derive.spectrum_law import EmpiricalLaw as EmpiricalLaw
+    from derive.spectrum_law import PowerLaw as PowerLaw
+    from derive.spectrum_tables import at_power_law as at_power_law
+    from derive.spectrum_tables import at_table as at_table
+    from derive.spectrum_tables import quadrature_table as quadrature_table
+    from derive.spectrum_values import at_atoms as at_atoms
+    from derive.spike import Outlier as Outlier
+    from derive.spike import additive_spike as additive_spike
+    from derive.spike import multiplicative_spike as multiplicative_spike
     from derive.step import Step as Step
+    from derive.tauberian import Accumulation as Accumulation
+    from derive.transforms import moment_transform as moment_transform
+    from derive.transforms import r_transform as r_transform
+    from derive.transforms import s_transform as s_transform
+    from derive.transforms import stieltjes_transform as stieltjes_transform
+    from derive.transforms import tau_transform as tau_transform
     from derive.verdict import Evidence as Evidence
     from derive.verdict import Verdict as Verdict
+    from derive.wishart import complex_wishart_trace_moment as complex_wishart_trace_moment
+    from derive.wishart import wishart_trace_moment as wishart_trace_moment
+    from derive.words import Deterministic as Deterministic
+    from derive.words import Gaussian as Gaussian
+    from derive.words import Identity as Identity
 
 # A name that is also a submodule (derivation, support, ...) is imported from its module.
 _HOME = {
     "AlgebraicLaw": "algebraic_law",
+    "law_from_equation": "algebraic_law",
+    "law_from_moments": "algebraic_law",
+    "AlgebraicQuantity": "asymptotics",
+    "crossover": "asymptotics",
+    "Atom": "atom",
+    "atom_mass": "atom",
+    "ComputeOptimum": "compute_optimum",
+    "Resource": "compute_optimum",
+    "density_ball": "density",
+    "total_mass": "density",
     "SampleCovariance": "deterministic_equivalent",
     "one_resolvent": "deterministic_equivalent",
     "two_resolvents": "deterministic_equivalent",
@@ -83,24 +177,98 @@ _HOME = {
     "Notation": "domain",
     "Quantity": "domain",
     "Draft": "draft",
+    "DysonSystem": "dyson",
+    "dyson_equations": "dyson",
+    "eliminate_to_polynomials": "elimination",
     "DeriveError": "errors",
     "RefutedError": "errors",
     "Branch": "fixed_point",
     "FixedPoint": "fixed_point",
     "Formula": "formula",
+    "correlated_wishart": "free_convolution",
+    "free_compression": "free_convolution",
+    "free_power": "free_convolution",
+    "free_product": "free_convolution",
+    "free_sum": "free_convolution",
+    "free_cumulants_from_moments": "free_cumulants",
+    "moments_from_free_cumulants": "free_cumulants",
     "GaussianLaw": "gaussian",
     "expectation": "gaussian",
+    "gaussian_average": "gaussian",
+    "gaussian_integral": "gaussian",
+    "gaussian_moment": "gaussian",
+    "read_sweep": "grid_sweep",
+    "sweep": "grid_sweep",
+    "OrthogonalHaar": "haar",
+    "UnitaryHaar": "haar",
     "haar_average": "haar",
+    "orthogonal_weingarten": "haar",
+    "unitary_weingarten": "haar",
+    "HarmonicSum": "harmonic_sum",
     "Field": "index_notation",
     "Space": "index_notation",
+    "at_joint_atoms": "joint_spectrum",
+    "atoms": "law",
+    "fisher": "law",
+    "fuss_catalan": "law",
+    "inverse_marchenko_pastur": "law",
+    "kesten_mckay": "law",
+    "marchenko_pastur": "law",
+    "semicircle": "law",
+    "wachter": "law",
+    "affine": "law_image",
+    "inverse": "law_image",
+    "moebius": "law_image",
+    "square": "law_image",
+    "MellinTransform": "mellin",
+    "Pencil": "pencil",
     "linear_pencil": "pencil",
+    "context_plateau": "plateau",
+    "solve_effective_ridge": "plateau",
+    "width_plateau": "plateau",
+    "PowerFlow": "power_flow",
+    "dominant_balances": "power_flow",
+    "rotated_flow": "power_flow",
     "SourceCapacity": "power_law",
+    "eliminate": "reduction",
+    "merge_unknowns": "reduction",
+    "rename": "reduction",
+    "ridge_form": "reduction",
     "register_root": "registry",
+    "ReplicaSymmetry": "replica",
+    "ReplicatedAction": "replica",
     "disorder_average": "replica",
+    "ground_state": "replica_saddle",
+    "zero_temperature_ansatz": "replica_saddle",
+    "RotatedProduct": "rotated_product",
+    "rotated_one_resolvent": "rotated_product",
+    "rotated_two_resolvents": "rotated_product",
+    "sweep_simulation": "simulation_sweep",
+    "SpectralTrace": "spectral_trace",
     "Spectrum": "spectral_trace",
+    "EmpiricalLaw": "spectrum_law",
+    "PowerLaw": "spectrum_law",
+    "at_power_law": "spectrum_tables",
+    "at_table": "spectrum_tables",
+    "quadrature_table": "spectrum_tables",
+    "at_atoms": "spectrum_values",
+    "Outlier": "spike",
+    "additive_spike": "spike",
+    "multiplicative_spike": "spike",
     "Step": "step",
+    "Accumulation": "tauberian",
+    "moment_transform": "transforms",
+    "r_transform": "transforms",
+    "s_transform": "transforms",
+    "stieltjes_transform": "transforms",
+    "tau_transform": "transforms",
     "Evidence": "verdict",
     "Verdict": "verdict",
+    "complex_wishart_trace_moment": "wishart",
+    "wishart_trace_moment": "wishart",
+    "Deterministic": "words",
+    "Gaussian": "words",
+    "Identity": "words",
 }
 
 
