@@ -62,7 +62,8 @@ def context_length(*, size: int, seeds: int, seed: int, progress: Progress | Non
                 numbers.add(error=name, source="theory", **held, alpha=alpha, value=values)
                 lowest = int(np.argmin(values))
                 if 0 < lowest < len(alpha) - 1 and values[-1] > 1.01 * values[lowest]:
-                    panel.plot(alpha[lowest], values[lowest], marker="*", markersize=9, color=color)
+                    star = {"marker": "*", "markersize": 9, "zorder": 4}
+                    panel.plot(alpha[lowest], values[lowest], color=color, **star)
                 at = [simulated.result(i * len(SIMULATED) + j, d) for j in range(len(SIMULATED))]
                 x, means, spreads = measured(at, "alpha", name)
                 points(panel, x, means, spreads, color=color)

@@ -97,8 +97,8 @@ def monotonicity(*, size: int, seeds: int, seed: int, progress: Progress | None)
         sizes = ", ".join(f"d = {simulated_size(size, t)} at tau = {t:g}" for t in (0.5, 20.0))
         drawing.supxlabel(
             "white: the longest context is best; dashed: kappa = min(tau, 1); triangles up (down): "
-            f"simulated error rises (falls) to alpha = 1000\nby more than {SURE:g} standard errors, "
-            f"circles: neither; {sizes}, {seeds} seeds; "
+            f"simulated error rises (falls) to alpha = 1000\nby more than {SURE:g} standard "
+            f"errors, circles: neither; {sizes}, {seeds} seeds; "
             r"not shown: $e_{\mathrm{IDG}}$ at $\tau=20$, which always falls",
             fontsize=8,
             color="0.35",

@@ -88,7 +88,7 @@ def task_diversity(*, size: int, seeds: int, seed: int, progress: Progress | Non
         left.set_ylabel(r"$g_{\mathrm{task}}=e_{\mathrm{ICL}}-e_{\mathrm{IDG}}$")
         left.set_ylim(2e-5, 10)
         left.set_title("new tasks against pretraining tasks", fontsize=10)
-        right.set_ylim(6e-3, 4)
+        right.set_ylim(4e-3, 4)
         right.set_ylabel("test error")
         right.set_title(rf"errors at $\alpha=20$, $\tau={RATIO * 20:g}$", fontsize=10)
         models = [
@@ -97,7 +97,7 @@ def task_diversity(*, size: int, seeds: int, seed: int, progress: Progress | Non
         ]
         handles, labels = left.get_legend_handles_labels()
         left.legend([*handles, *models], [*labels, "linear attention", "dMMSE"], loc="lower left")
-        right.legend(loc="lower right", bbox_to_anchor=(1.0, 0.08), fontsize=8)
+        right.legend(loc="lower right", bbox_to_anchor=(1.0, 0.13), fontsize=8, labelspacing=0.3)
         drawing.supxlabel(
             f"lines: theory (dotted: through the simulated dMMSE); points: simulations at "
             f"d = {size}, {seeds} seeds, one standard error; rho = {RHO:g}, tau = {RATIO:g} alpha",
