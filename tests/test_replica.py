@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
-import mpmath
-import numpy as np
 import pytest
 import sympy as sp
 
@@ -38,8 +34,7 @@ from derive.replica_saddle import (
     linear_root,
     zero_temperature_ansatz,
 )
-from derive.spectral_trace import SpectralTrace, Spectrum, difference_vanishes
-from derive.spectrum_values import at_atoms, numeric_value
+from derive.spectral_trace import Spectrum, difference_vanishes
 
 size, d, tau, lam, beta, sigma2, xi = sp.symbols("p d tau lambda beta sigma2 xi", positive=True)
 rho, q, h, source = sp.symbols("rho q h pi_s", positive=True)
@@ -157,62 +152,6 @@ def test_effective_ridge_of_ridge_regression_equals_the_resolvent_route():
     assert not difference_vanishes(ridge.error, resolvents + sigma2 / 10**6)
 
 
-def test_homogeneity_in_teacher_norm_and_noise():
-    # Theta -> g Theta and sigma2 -> g sigma2 scale the error by g; features by g scale the ridge.
-    ridge = effective_ridge(ridge_state(rho), xi, lam)
-    g = sp.Symbol("g", positive=True)
-    scaled = ridge.error.subs({rho: g * rho, sigma2: g * sigma2}, simultaneous=True)
-    assert difference_vanishes(scaled, g * ridge.error)
-    only_teacher = ridge.error.subs(rho, g * rho)
-    assert not difference_vanishes(only_teacher, g * ridge.error)
-
-
-def isotropic(expression, teacher):
-    """Put the identity for Sigma."""
-    return sp.cancel(at_atoms(expression.subs(rho, teacher), Sigma, {1: 1}))
-
-
-def test_nishimori_at_the_bayes_optimal_ridge():
-    # Case 18: overlap with the teacher m equals the self-overlap q at tau lam = sigma2/rho.
-    prior = PENALTY + source * WEIGHT**2 / 2 - h * t * WEIGHT
-    ridge = effective_ridge(ridge_state(rho, prior), xi, lam, (h, source))
-    m, self_overlap = -ridge.response(h), 2 * ridge.response(source)
-    bayes = {sigma2: rho * tau * ridge.fixed_point.rhs}
-    # For every spectrum, and every teacher norm: a theorem, not a point.
-    assert difference_vanishes(self_overlap.subs(bayes), m.subs(bayes))
-    assert not difference_vanishes(self_overlap, m)
-    # e - sigma2 = rho - 2 m + q for the identity, away from the Bayes point as well.
-    risk = isotropic(ridge.error - sigma2, rho)
-    assert sp.cancel(risk - isotropic(rho - 2 * m + self_overlap, rho)) == 0
-    # m at teacher norm 2, against the root of the quadratic, and its homogeneity.
-    ratio, noise = sp.Rational(5, 2), sp.Rational(3, 10)
-    values = {}
-    for norm in (sp.Integer(2), sp.Integer(1)):
-        given = {tau: ratio, lam: noise * norm / 2 / (ratio * norm)}
-        equation = isotropic(ridge.fixed_point.rhs, norm).subs(given) - given[lam]
-        (root,) = [z for z in sp.solve(equation, xi) if z > given[lam]]
-        values[norm] = isotropic(m, norm).subs(given).subs(xi, root)
-    assert sp.simplify(values[sp.Integer(2)] - 2 * values[sp.Integer(1)]) == 0
-    drawn = sampled_overlaps(2.0, 0.3, 2.5, 120, 60)
-    for column in drawn.T:
-        error = column.std(ddof=1) / math.sqrt(len(column))
-        assert abs(column.mean() - float(values[sp.Integer(2)])) < 4 * error
-
-
-def sampled_overlaps(norm, noise, ratio, count, seeds):
-    """Sample m and q of isotropic ridge regression at the Bayes-optimal ridge."""
-    rng = np.random.default_rng(18)
-    rows = []
-    for _ in range(seeds):
-        samples = round(ratio * count)
-        teacher = math.sqrt(norm) * rng.normal(size=count)
-        x = rng.normal(size=(samples, count)) / math.sqrt(count)
-        y = x @ teacher + math.sqrt(noise) * rng.normal(size=samples)
-        weights = np.linalg.solve(x.T @ x + noise / norm * np.eye(count), x.T @ y)
-        rows.append((weights @ teacher / count, weights @ weights / count))
-    return np.array(rows)
-
-
 def test_nishimori_at_finite_temperature():
     # Posterior sampling, beta = 1: a saddle point has Q_aa = 2 Q_ab and opposite conjugates.
     p_q, q_q, p_r, q_r = sp.symbols("p_q q_q p_r q_r", positive=True)
@@ -238,55 +177,6 @@ def test_nishimori_at_finite_temperature():
     overlap = linear_root(derivatives[q_r], q_q)
     assert difference_vanishes(derivatives[p_r].subs(q_q, overlap), sp.S.Zero)
     assert sp.cancel(conjugate - tau / (sigma2 + q_q)) == 0
-
-
-def value_at(expression, eigenvalues, overlaps, parameters):
-    """Evaluate an expression in traces for given arrays."""
-
-    def number(node, local):
-        if isinstance(node, SpectralTrace):
-            values = number(node.function, {**local, node.places[0]: eigenvalues})
-            return float(np.mean(values * (overlaps if node.tests else 1.0)))
-        return numeric_value(node, local, number)
-
-    return number(expression, parameters)
-
-
-def test_power_law_ridge_equals_the_deterministic_equivalent():
-    # Case 19: the saddle point iterated as it stands, against one scalar root at 30 digits.
-    modes, samples, ridge, noise = 400, 150, 0.003, 0.2
-    index = np.arange(1, modes + 1)
-    eigenvalues, teacher = index**-1.5, 2.0 * index**-0.7
-    saddle = {e.lhs: e.rhs for e in ridge_state(TEACHER).saddle_point()}
-    ratio = samples / modes
-    # Features x/sqrt(p) against x/sqrt(n): the ridge of the mean loss is lam.
-    at = {tau: ratio, lam: ridge, sigma2: noise, Q: 1.0, CHI: 1.0, Q_HAT: 1.0, CHI_HAT: 1.0}
-    for _ in range(4000):
-        old = at[CHI], at[Q]
-        for name in (Q_HAT, CHI_HAT, CHI, Q):
-            fresh = value_at(saddle[name], eigenvalues, teacher, at)
-            at[name] = fresh
-        if max(abs(at[CHI] - old[0]), abs(at[Q] - old[1])) < 1e-15:
-            break
-    mpmath.mp.dps = 30
-    try:
-        spectrum = [mpmath.mpf(k) ** mpmath.mpf("-1.5") for k in range(1, modes + 1)]
-        power = [2 * mpmath.mpf(k) ** mpmath.mpf("-0.7") for k in range(1, modes + 1)]
-        bare = mpmath.mpf("0.003")
-        kappa = mpmath.findroot(
-            lambda z: bare - z * (1 - sum(v / (v + z) for v in spectrum) / samples),
-            (mpmath.mpf("0.003"), mpmath.mpf("0.05")),
-            solver="anderson",
-        )
-        gamma = sum((v / (v + kappa)) ** 2 for v in spectrum) / samples
-        bias = sum(
-            w * v * kappa**2 / (v + kappa) ** 2 for v, w in zip(spectrum, power, strict=True)
-        )
-        error = (bias / modes + mpmath.mpf("0.2")) / (1 - gamma)
-        assert abs((noise + at[Q]) / error - 1) < 1e-12
-        assert abs(ratio * ridge / at[Q_HAT] / kappa - 1) < 1e-12
-    finally:
-        mpmath.mp.dps = 15
 
 
 def test_refusals():

@@ -64,12 +64,6 @@ def _number(expr, **values):
     )
 
 
-def test_case_11_marchenko_pastur_r_and_s():
-    law = marchenko_pastur(c)
-    assert sympy.simplify(r_transform(law, g) - 1 / (1 - c * g)) == 0
-    assert sympy.simplify(s_transform(law, y) - 1 / (1 + c * y)) == 0
-
-
 def test_variance_enters_r_and_s_as_a_scale():
     law = marchenko_pastur(c, s)
     assert sympy.simplify(r_transform(law, g) - s / (1 - c * s * g)) == 0
