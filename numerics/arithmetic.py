@@ -27,7 +27,7 @@ _INFIX = {"add": "+", "sub": "-", "mul": "*", "div": "/"}
 _CALLS = {
     **{"abs": "absolute", "sqrt": "sqrt", "exp": "exp", "log": "log", "sin": "sin", "cos": "cos"},
     **{"atan": "atan", "gamma": "gamma", "zeta": "zeta", "minimum": "minimum"},
-    **{"maximum": "maximum", "pow": "pow"},
+    **{"maximum": "maximum", "pow": "pow", "power_law_sum": "power_law_sum"},
 }
 _COMPARISONS = {"less": "<", "less_equal": "<=", "equal": "=="}
 

@@ -1,7 +1,8 @@
 """Functions that are never expanded into textbook form, because their stable evaluation differs.
 
 SymPy sees them as functions with derivatives; the lowering prints each in its cancellation-free
-form. The one that matters here is the resolvent trace of the Marchenko-Pastur law.
+form: the resolvent trace of the Marchenko-Pastur law, and sums over the infinitely many modes of a
+power law.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 import sympy as sp
+
+from numerics.errors import ArgumentsError
 
 if TYPE_CHECKING:
     from numerics.program import Builder
@@ -104,6 +107,108 @@ class ResolventTrace(sp.Function):
         outer = op("div", two, op("add", b, s))
         inner = op("div", op("mul", op("sub", s, b), kappa), op("mul", two, u))
         return builder.select(op("less", builder.constant(0), b), outer, inner)
+
+
+class PowerLawSum(sp.Function):
+    r"""Sum over infinitely many modes of a power law, with a pole for each resolvent.
+
+    .. math:: S(p,q,m,x)=\sum_{k=1}^\infty\frac{k^{-p}}{(1+x\,k^{-q})^m}.
+
+    Parameters
+    ----------
+    p : Expr
+        Decay of the weights, above 1.
+    q : Expr
+        Decay of the spectrum, positive.
+    m : Expr
+        Number of resolvents, positive.
+    x : Expr
+        Scale of the spectrum over the ridge, not negative.
+
+    Notes
+    -----
+    Float kernels and balls add the first modes and an incomplete Beta function with
+    Euler-Maclaurin corrections, at a cost that does not depend on x; in balls what is left out is
+    bounded (:mod:`numerics.power_law_ball`).  Differentiable in x.
+
+    Examples
+    --------
+    The degrees of freedom of the spectrum ``c k**-b`` at ridge kappa:
+
+    >>> b, c, kappa = sp.symbols("b c kappa", positive=True)
+    >>> x = c / kappa
+    >>> df1 = x * PowerLawSum(b, b, sp.Integer(1), x)
+    >>> round(float(df1.subs({b: 2, c: 3, kappa: sp.Rational(1, 100)})), 10)
+    26.7069904859
+    >>> PowerLawSum(b, b, sp.Integer(1), sp.Integer(0))
+    zeta(b)
+    """
+
+    nargs = 4
+
+    @classmethod
+    def eval(cls, *args: Any) -> Any:
+        """Return Riemann's zeta where there is no resolvent; stay symbolic otherwise."""
+        p, _, m, x = args
+        if x.is_zero or m.is_zero:
+            return sp.zeta(p)
+        return None
+
+    def fdiff(self, argindex: int = 4) -> sp.Expr:
+        """Return the derivative in x."""
+        p, q, m, x = cast(tuple[Any, ...], self.args)
+        if argindex != 4:
+            raise ArgumentsError(
+                f"diff of {self}",
+                f"argument {argindex} is an exponent",
+                "its derivative holds logarithms of the modes, which are no PowerLawSum",
+                "differentiate in the ridge or in a scale",
+            )
+        return cast(sp.Expr, -m * PowerLawSum(p + q, q, m + 1, x))
+
+    def definition(self) -> sp.Expr:
+        """Return the sum written out."""
+        p, q, m, x = cast(tuple[Any, ...], self.args)
+        k = sp.Symbol("k", integer=True, positive=True)
+        return cast(sp.Expr, sp.Sum(k**-p / (1 + x * k**-q) ** m, (k, 1, sp.oo)))
+
+    def _latex(self, printer: Any, exp: str | None = None) -> str:
+        p, q, m, x = (printer._print(a) for a in self.args)
+        below = rf"\left(1+\left({x}\right)k^{{-{_braced(q)}}}\right)^{{{m}}}"
+        shown = rf"\sum_{{k\geq1}}\frac{{k^{{-{_braced(p)}}}}}{{{below}}}"
+        return shown if exp is None else rf"\left({shown}\right)^{{{exp}}}"
+
+    def _eval_is_positive(self) -> bool | None:
+        return True if all(a.is_positive for a in self.args) else None
+
+    def _eval_is_extended_real(self) -> bool | None:
+        return True if all(a.is_positive for a in self.args) else None
+
+    def _eval_evalf(self, prec: int) -> Any:
+        from flint import arb, ctx
+
+        from numerics.power_law_ball import power_law_sum
+
+        values = [sp.N(a, n=int(prec / 3.3) + 3) for a in self.args]
+        if not all(v.is_Float or v.is_Rational for v in values):
+            return None
+        before = ctx.prec
+        try:
+            ctx.prec = prec + 10
+            total = power_law_sum(*(arb(str(v)) for v in values))
+            return sp.Float(total.mid().str(int(prec / 3.3) + 2, radius=False), precision=prec)
+        finally:
+            ctx.prec = before
+
+    @staticmethod
+    def lower(builder: Builder, p: int, q: int, m: int, x: int) -> int:
+        """Write one operation, which every evaluator has its own series for."""
+        return builder.op("power_law_sum", p, q, m, x)
+
+
+def _braced(shown: str) -> str:
+    """Put an exponent of several terms in brackets, so that a sign acts on all of it."""
+    return rf"\left({shown}\right)" if any(s in shown for s in "+- ") else shown
 
 
 def textbook(expression: Any) -> Any:

@@ -30,7 +30,14 @@ HEAVY = 5.0  # cost above which a value is worth an operand
 NANOSECONDS = 0.15  # per unit of cost and point
 COMPILE_NANOSECONDS = 1.5e9  # per stage
 
-_COST = {"div": 6.0, "sqrt": 6.0, "pow": 60.0, "gamma": 60.0, "zeta": 600.0}
+_COST = {
+    "div": 6.0,
+    "sqrt": 6.0,
+    "pow": 60.0,
+    "gamma": 60.0,
+    "zeta": 600.0,
+    "power_law_sum": 6000.0,
+}
 _COST |= dict.fromkeys(("exp", "log", "sin", "cos", "atan"), 25.0)
 _ROUNDS = {"root": 8, "sum": 30}
 

@@ -11,6 +11,7 @@ Operations (``b`` marks a boolean result)::
 
     argument   constant   add sub mul div neg abs sqrt power(integer attribute) pow exp log
     sin cos atan gamma zeta  minimum maximum
+    power_law_sum(p, q, m, x) = sum over k >= 1 of k**-p (1 + x k**-q)**-m
     less(b) less_equal(b) equal(b) and(b) or(b) not(b) is_infinite(b)  select(mask, yes, no)
     root       inputs = starting values, block parameters = unknowns, block yields = improved
                unknowns followed by one residual per unknown; results = unknowns
