@@ -139,7 +139,7 @@ class PowerLawSum(sp.Function):
     >>> x = c / kappa
     >>> df1 = x * PowerLawSum(b, b, sp.Integer(1), x)
     >>> round(float(df1.subs({b: 2, c: 3, kappa: sp.Rational(1, 100)})), 10)
-    26.7069904859
+    26.7069904635
     >>> PowerLawSum(b, b, sp.Integer(1), sp.Integer(0))
     zeta(b)
     """
