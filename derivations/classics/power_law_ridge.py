@@ -27,18 +27,21 @@ from derivations.classics.power_law_notation import (
     q,
     s,
     simulated,
+    w,
     y,
 )
 from derive.asymptotic_series import Term
 from derive.asymptotics import crossover
 from derive.deterministic_equivalent import SampleCovariance, definition
 from derive.fixed_point import Branch, FixedPoint
+from derive.infinite_power_law import as_power_law_sum
 from derive.mellin import resolvent
 from derive.plateau import context_plateau, effective_ridge
 from derive.power_law import SourceCapacity
 from derive.registry import derivation
 from derive.spectral_trace import Spectrum
 from derive.spectrum_tables import MODE, at_power_law
+from numerics.functions import PowerLawSum
 from numerics.lower import Condition, Let
 from numerics.simulation import SimulationResult
 
@@ -82,22 +85,20 @@ def inverse_square_spectrum(page):
     .. math:: \kappa=c\left(\frac{\pi}{2n+1}\right)^2\left[1+4e^{-2(2n+1)}+\dots\right].
     """
     page.over(letters, "y", "n", "c")
-    samples_as_modes(page, c * MODE**-2)
+    equation = samples_as_modes(page, c * MODE**-2)
     decay = sp.exp(-2 * sp.pi * y)
     coth = (1 + decay) / (1 - decay)
-    partial = page.assume(
-        sp.Eq(sp.Sum(1 / (k**2 + y**2), (k, 1, sp.oo)), (sp.pi * y * coth - 1) / (2 * y**2)),
-        "partial fractions of the hyperbolic cotangent",
-        citing="Euler, Introductio in analysin infinitorum, 1748, ch. 10",
-    )
-    modes = page.derive(
-        "add the modes", partial, lambda e: sp.expand(y**2 * e.rhs),
-        "degrees of freedom: each mode has y^2/(k^2 + y^2), with y^2 = c/kappa",
+    total = SQUARE.degrees_of_freedom(1, X)
+    summed = page.derive(
+        "add the modes", equation, lambda e: as_power_law_sum(total).subs(X, y**2 / c),
+        "all of them, with y^2 = c/kappa",
     )  # fmt: skip
+    modes = page.rewrite(summed, (sp.pi * y * coth - 1) / 2,
+                         "Euler's partial fractions of the hyperbolic cotangent")  # fmt: skip
     powers = page.derive(
         "Mellin transform",
-        SQUARE.degrees_of_freedom(1, X).transform,
-        lambda e: SQUARE.degrees_of_freedom(1, X).expansion({}, 3).expression,
+        total.transform,
+        lambda e: total.expansion({}, 3).expression,
         "the same from the poles: a power and half a mode, and no further pole",
     )
     page.rewrite(powers.subs(X, y**2 / c), modes.subs(decay, 0), "what the exponential leaves")
@@ -164,11 +165,23 @@ def power_law_ridge(page):
        \mathcal E\,n^{a-1}\to h\left(\frac{\pi/b}{\sin(\pi/b)}\right)^{a-1}
        \Gamma(2-s)\Gamma(s),\quad s=\frac{a-1}b<2 .
     """
-    page.over(letters, "b", "c", "n", "kappa", "k")
-    samples_as_modes(page, c * MODE**-b)
+    page.over(letters, "b", "c", "n", "kappa", "k", "w")
+    equation = samples_as_modes(page, c * MODE**-b)
     degrees = LAW.degrees_of_freedom(1, X)
-    mode = c * k**-b / (c * k**-b + kappa)
-    page.positive(-sp.diff(mode, kappa), "each mode falls with the ridge: one ridge for every n")
+    mode = w**b / (w**b + k**b)
+    page.positive(sp.diff(mode, w), "each mode rises with w, from 0 to 1: one w for every n")
+    rising = page.steps[-1].evidence
+    modes = page.derive(
+        "add the modes", equation, lambda e: as_power_law_sum(degrees).subs(X, w**b / c),
+        "all of them, with w^b = c/kappa",
+    )  # fmt: skip
+    count = page.derive("equate with n", modes, lambda e: e - n, "the number of samples")
+    point = FixedPoint((w,), (count,), Branch(region=w > 0), (n / packing(),))
+    page.fixed_point(point, "a unique root; the sum is nearly linear in w", rising)
+    found = page.derive("invert", sp.Eq(w**b, c / kappa), lambda e: c / e.lhs, "the ridge again")
+    page.result("kappa_exact", found, (b, c, n), where=(point,),
+                domain=letters.domain("b", "c", "n"), limit="d -> oo",
+                symbol=r"\kappa_{\mathrm{exact}}")  # fmt: skip
     page.derive("strip", degrees.transform, lambda e: degrees.existence,
                 "the sum over modes converges if its poles leave a strip: b > 1")  # fmt: skip
     page.define(P, packing(), "packing of the modes around the ridge")
@@ -232,6 +245,7 @@ def power_law_error(page):
         "The error is the bias at the effective ridge over one minus the second degrees of freedom "
         "per sample", "two-resolvent equivalent at ridge zero", citing=EQUIVALENT,
     )  # fmt: skip
+    _every_mode(page)
     page.define(P, packing(), "packing of the modes around the ridge")
     page.define(s, (a - 1) / b, "where the spectrum has its pole")
     named: dict[Any, Any] = {P: packing(), s: (a - 1) / b}
@@ -258,6 +272,26 @@ def power_law_error(page):
     printed = h * (P / n) ** (a - 1) * sp.gamma(2 - s) * sp.gamma(s)
     page.rewrite(inserted, printed, "the scale of the spectrum drops out", given=named)
     _phases(page, printed, named)
+
+
+def _every_mode(page) -> None:
+    """Write the error at finite n, with all modes, on the page."""
+    first, second, total = (
+        as_power_law_sum(e).subs(X, w**b / c)
+        for e in (LAW.degrees_of_freedom(1, X), LAW.degrees_of_freedom(2, X),
+                  LAW.sum(resolvent(2), X))
+    )  # fmt: skip
+    count = page.derive("equate with n", first, lambda e: e - n, "degrees of freedom, all modes")
+    point = FixedPoint((w,), (count,), Branch(region=w > 0), (n / packing(),))
+    left = page.rewrite(
+        first - second, w**b * PowerLawSum(b, b, sp.Integer(2), w**b),
+        "n less the second degrees of freedom, without the subtraction",
+        domain=letters.domain("b", "w"),
+    )  # fmt: skip
+    exact = page.derive("divide", total, lambda e: n * e / left, "bias over one minus gamma")
+    page.result("error_exact", exact, (a, b, h, n), where=(point,),
+                domain=letters.domain("a", "b", "h", "n"), limit="d -> oo",
+                symbol=r"\mathcal E_{\mathrm{exact}}")  # fmt: skip
 
 
 def _phases(page, printed: sp.Expr, named: dict[Any, Any]) -> None:
