@@ -27,13 +27,16 @@ from numerics.audit_points import (
 from numerics.errors import ArgumentsError
 from numerics.escalation import EscalatingKernel
 from numerics.kernel import compile_program
+from numerics.mask import constraint_masks
 
 if TYPE_CHECKING:
     from derive.domain import Quantity
     from derive.formula import Formula
+    from numerics.program import Program
 
 SCATTERED, EDGES, RESTARTS = 10_000, 500, 32
 WIDTH = 1e6  # positive arguments range over 1/WIDTH to WIDTH
+DRAWS = 20  # of as many points each, for those that lie in the domain
 KEPT = 8
 SINGLED_OUT = 40  # scattered points at which float64 alone is measured
 GROWTH = 2.0  # an entry may not get worse by more
@@ -216,7 +219,7 @@ def measure(
     # What float64 alone is measured on has no subnormal and no huge numbers.
     ordinary = {n: Axis(a.low, a.high, _ordinary(a)) for n, a in axes.items()}
     auto = EscalatingKernel(program)
-    inner = _integers(scatter_points(ordinary, scattered, seed), box)
+    inner = _inside(program, ordinary, box, scattered, seed)
     found = [dict(p) for p in kept]
     if restarts:
         single = compile_program(program)
@@ -265,6 +268,34 @@ def axes_of(box: Mapping[str, tuple[float, float, tuple[float, ...], bool]]) -> 
 
 def _ordinary(axis: Axis) -> tuple[float, ...]:
     return tuple(s for s in axis.special if s == 0 or math.isinf(s) or s not in EXTREMES)
+
+
+def _inside(
+    program: Program,
+    axes: Mapping[str, Axis],
+    box: Mapping[str, tuple],
+    count: int,
+    seed: int,
+) -> Points:
+    """Scatter points of the domain: most of a box may lie outside, where nothing is measured.
+
+    If fewer are found in the draws, points outside fill up: they must have no value.
+    """
+    rng = np.random.default_rng(seed)
+    kept: list[Points] = []
+    found = 0
+    points: Points = {}
+    for _ in range(DRAWS):
+        points = _integers(scatter_points(axes, count, rng), box)
+        inside = np.ones(count, dtype=bool)
+        for mask in constraint_masks(program, [points[n] for n in program.arguments]):
+            inside &= mask
+        kept.append({n: x[inside] for n, x in points.items()})
+        found += int(inside.sum())
+        if found >= count:
+            break
+    kept.append(points)
+    return {n: np.concatenate([k[n] for k in kept])[:count] for n in points}
 
 
 def _integers(points: Points, box: Mapping[str, tuple]) -> Points:

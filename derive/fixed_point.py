@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import sympy as sp
@@ -280,7 +280,9 @@ class FixedPoint:
 
     def solver(self) -> Solve:
         """Return the iteration as the lowering wants it."""
-        return Solve(self.unknowns, self.start, self.where, self.improved(), self.residuals)
+        signs = [sp.Ge(sp.Symbol(u.name, real=True), 0) for u in self.unknowns if u.is_nonnegative]
+        lines = (self.start, self.where, self.improved(), self.residuals)
+        return Solve(self.unknowns, *lines, sp.And(self.region()[0], *signs))
 
     def solve(self, *, most: int = 200, **values: Any) -> Solution:
         """Return numbers for the unknowns; what did not converge is said in words, not raised.
@@ -367,11 +369,13 @@ class FixedPoint:
         """
         from numerics.ball import enclose, evaluate
 
-        found = evaluate(self.program(), bits=bits, **values)
+        bare = replace(self.solver(), branch=sp.true)  # to tell no root from one elsewhere
+        outputs = {str(u): u for u in self.unknowns}
+        found = evaluate(lower(self.parameters, [bare], outputs), bits=bits, **values)
         if self.branch.region is not None:
             inside, names = self.region()
             outputs = {"inside": sp.Piecewise((sp.S.One, inside), (sp.S.Zero, True))}
-            checked = lower(self.parameters, [self.solver(), *names], outputs)
+            checked = lower(self.parameters, [bare, *names], outputs)
             if enclose(checked, bits + 32, **values)["inside"].midpoint != 1:
                 place = ", ".join(f"{name} = {value}" for name, value in values.items())
                 raise BranchError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -83,7 +83,11 @@ class Letters:
         lets = [w.symbol for w in self.where if isinstance(w, Let)]
         roots = [u for w in self.where if isinstance(w, FixedPoint) for u in w.unknowns]
         self.names = [*self.symbols, *lets, *roots]
-        definitions = [w.solver() if isinstance(w, FixedPoint) else w for w in self.where]
+        # A root of the wrong sign is to be seen here, so no branch is asked for.
+        definitions = [
+            replace(w.solver(), branch=sp.true) if isinstance(w, FixedPoint) else w
+            for w in self.where
+        ]
         self._program = lower(
             self.symbols, definitions, {f"v{i}": s for i, s in enumerate(self.names)}
         )

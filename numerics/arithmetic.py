@@ -8,10 +8,11 @@ never turns into a plausible number by losing a comparison.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Protocol
 
+from numerics.division import BESIDE
 from numerics.errors import LoweringError
 from numerics.program import Instruction
 from numerics.schedule import Plan
@@ -29,6 +30,8 @@ _CALLS = {
     **{"atan": "atan", "gamma": "gamma", "zeta": "zeta", "minimum": "minimum"},
     **{"maximum": "maximum", "pow": "pow", "power_law_sum": "power_law_sum"},
 }
+# what is NaN where an operand is
+_CARRY = frozenset({*_INFIX, "neg", "power", *_CALLS}) - {"pow"}
 _COMPARISONS = {"less": "<", "less_equal": "<=", "equal": "=="}
 
 
@@ -79,10 +82,48 @@ class Facts:
         The arranged program.
     undecidable : frozenset of int
         Booleans that compare values which may be NaN at a valid point.
+    carriers : dict
+        What is NaN wherever a value is, as far as it was asked for.
     """
 
     plan: Plan
     undecidable: frozenset[int]
+    carriers: dict[int, set[int]] = field(default_factory=dict, compare=False, repr=False)
+
+    def unsettled(self, selection: Instruction) -> bool:
+        """Tell whether a selection has to be made NaN where its mask is undecided.
+
+        Not if both sides are NaN wherever a NaN left the mask undecided.
+        """
+        mask, *sides = selection.inputs
+        if mask not in self.undecidable or selection.attribute == BESIDE:
+            return False
+        sources = self._sources(mask)
+        return not all(side in self._carriers(v) for side in sides for v in sources)
+
+    def _sources(self, mask: int) -> set[int]:
+        """Values whose NaN leaves a mask undecided."""
+        instruction = self.plan.definitions[mask]
+        if instruction.op in _COMPARISONS or instruction.op == "is_infinite":
+            return {v for v in instruction.inputs if not _is_number(self.plan, v)}
+        return set().union(*(self._sources(v) for v in instruction.inputs if v in self.undecidable))
+
+    def _carriers(self, source: int) -> set[int]:
+        """Values that are surely NaN where another one is."""
+        if source not in self.carriers:
+            found = {source}
+            for value, i in self.plan.definitions.items():
+                if i.op == "select":
+                    carries = all(v in found for v in i.inputs[1:])
+                elif i.op == "constant":
+                    carries = i.attribute == "nan"
+                else:
+                    carries = i.op in _CARRY and any(v in found for v in i.inputs)
+                    carries = carries and not (i.op == "power" and i.attribute == 0)
+                if carries:
+                    found.add(value)
+            self.carriers[source] = found
+        return self.carriers[source]
 
     @classmethod
     def of(cls, plan: Plan) -> Facts:
@@ -104,8 +145,21 @@ def _is_number(plan: Plan, value: int) -> bool:
     instruction = plan.definitions.get(value)
     if instruction is None:
         return False
+    if instruction.op in ("neg", "abs", "minimum", "maximum"):
+        return all(_is_number(plan, v) for v in instruction.inputs)
+    if instruction.op in ("add", "sub"):  # never infinity less infinity
+        a, b = instruction.inputs
+        pairs = ((a, b), (b, a))
+        return any(_is_finite(plan, x) and _is_number(plan, y) for x, y in pairs)
     return instruction.op == "argument" or (
         instruction.op == "constant" and instruction.attribute != "nan"
+    )
+
+
+def _is_finite(plan: Plan, value: int) -> bool:
+    instruction = plan.definitions.get(value)
+    return instruction is not None and (
+        instruction.op == "constant" and instruction.attribute not in ("nan", "inf")
     )
 
 
@@ -261,7 +315,7 @@ class Float64:
         if op == "select":
             mask = inputs[0]
             lines = [f"v{r} = where(b{mask}, {values[1]}, {values[2]})"]
-            if mask in facts.undecidable:
+            if facts.unsettled(instruction):
                 lines.append(f"v{r} = where(q{mask}, nan, v{r})")
             return lines
         raise LoweringError(

@@ -91,7 +91,7 @@ class DoubleDouble:
         if op == "select":
             mask, yes, no = inputs
             lines = [f"{p}{r} = where(b{mask}, {p}{yes}, {p}{no})" for p in self.parts]
-            if mask in facts.undecidable:
+            if facts.unsettled(instruction):
                 lines += [f"{p}{r} = where(q{mask}, nan, {p}{r})" for p in self.parts]
             return lines
         raise LoweringError(

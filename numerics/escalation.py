@@ -160,10 +160,12 @@ class EscalatingKernel:
             error, allowance = np.empty(result.shape), np.empty(result.shape)
             self._single(*arrays, out=(result, error, allowance))
             # From units of u to ulp is a factor from 1/2 to 1, looked up only where it matters.
-            suspect = ~(error <= allowance)
+            # An infinite estimate says nothing, whatever an infinite condition would allow.
+            suspect = ~((error <= allowance) & (error < np.inf))
             if suspect.any():
                 with np.errstate(invalid="ignore"):  # 0 times infinity is a doubt like any other
-                    suspect = ~(np.abs(np.frexp(result)[0]) * error <= allowance)
+                    scaled = np.abs(np.frexp(result)[0]) * error
+                suspect = ~((scaled <= allowance) & (scaled < np.inf))
         else:
             self._single(*arrays, out=result)
             error = np.full(result.shape, np.nan)

@@ -30,7 +30,7 @@ SENTINELS = 8
 SMALLEST_GRID = 1 << 16  # points below which cutting a grid costs too little to bother
 # Modules that decide what is compiled: a change in any of them changes every key.
 _GENERATOR = (
-    *("schedule", "arithmetic", "emit", "emit_iterations", "emit_double_double"),
+    *("division", "schedule", "arithmetic", "emit", "emit_iterations", "emit_double_double"),
     *("double_double", "double_double_functions", "intrinsics", "compile"),
 )
 
@@ -98,7 +98,9 @@ class Kernel:
             If the number of operands is wrong.
         """
         operands = self.complete(operands)
-        if not keywords.keys() - {"out"} and span(operands) >= SMALLEST_GRID:
+        shapes = {getattr(x, "shape", ()) for x in operands}
+        spans = len(shapes) > 1 and span(operands) >= SMALLEST_GRID
+        if spans and not keywords.keys() - {"out"}:
             from numerics import grid  # a process that needs one value does not pay for it
 
             result = grid.evaluate(self, operands, keywords.get("out"))

@@ -2,8 +2,8 @@
 
 The definitions of a formula arrive in order (``xi`` solves this, ``M`` is that, ...). Each is
 translated term by term, so that the cancellation-free form a derivation has proved is the form that
-runs. Common subexpressions are shared by the builder; powers become products; an expression with no
-straight-line form is a :class:`~numerics.errors.LoweringError`.
+runs. Common subexpressions and reciprocals are shared and powers become products; an expression
+with no straight-line form is a :class:`~numerics.errors.LoweringError`.
 """
 
 from __future__ import annotations
@@ -15,10 +15,13 @@ from typing import Any
 
 import sympy as sp
 
+from numerics.division import share_reciprocals
 from numerics.errors import LoweringError
 from numerics.program import Builder, Program
 
 TOLERANCE_EXPONENT = -50
+# What rounding may put on the wrong side of a branch's end, relative to the two sides.
+BRANCH_MARGIN = Fraction(1, 2**20)
 MAXIMUM_ITERATIONS = 200
 
 
@@ -46,6 +49,9 @@ class Solve:
         Improved unknowns.
     residual : tuple of Expr
         Expressions that vanish at the solution, one per unknown; differentiable there.
+    branch : Boolean
+        Conditions on the unknowns that hold at the solution and not at others. Another root is
+        no number; the ends of the region belong to it, and rounding is allowed for.
     """
 
     unknowns: tuple[sp.Symbol, ...]
@@ -53,6 +59,7 @@ class Solve:
     locals: tuple[Let, ...]
     step: tuple[Any, ...]
     residual: tuple[Any, ...]
+    branch: Any = sp.true
     tolerance_exponent: int = TOLERANCE_EXPONENT
     maximum_iterations: int = MAXIMUM_ITERATIONS
 
@@ -123,7 +130,7 @@ def lower(
         else:
             scope.solve(definition)
     exact = {name: sp.sympify(e, strict=True) for name, e in outputs.items()}
-    return builder.program({name: scope.value(e) for name, e in exact.items()})
+    return share_reciprocals(builder.program({n: scope.value(e) for n, e in exact.items()}))
 
 
 _UNARY = {
@@ -144,6 +151,9 @@ _RELATIONS = {
     sp.GreaterThan: ("less_equal", True),
     sp.Equality: ("equal", False),
 }
+
+
+_ORDERS = (sp.StrictLessThan, sp.LessThan, sp.StrictGreaterThan, sp.GreaterThan)
 
 
 class _Scope:
@@ -183,7 +193,38 @@ class _Scope:
             (solve.tolerance_exponent, solve.maximum_iterations),
             len(solve.unknowns),
         )
+        if solve.branch is not sp.true:
+            # A region may write an unknown without its sign, which SymPy would take for granted.
+            called = {u.name: root for u, root in zip(solve.unknowns, roots, strict=True)}
+            letters = {*solve.unknowns, *solve.branch.free_symbols}
+            found = self.inside({s: called[s.name] for s in letters if s.name in called})
+            mask, nan = found.loosely(solve.branch), builder.constant("nan")
+            roots = tuple(builder.select(mask, root, nan) for root in roots)
         self.values.update(zip(solve.unknowns, roots, strict=True))
+
+    def loosely(self, condition: Any) -> int:
+        """Return the mask of a region with its ends and a margin for rounding."""
+        if isinstance(condition, sp.And | sp.Or):
+            op = "and" if isinstance(condition, sp.And) else "or"
+            masks = [self.loosely(c) for c in sorted(condition.args, key=sp.default_sort_key)]
+            result = masks[0]
+            for mask in masks[1:]:
+                result = self.builder.op(op, result, mask)
+            return result
+        if type(condition) not in _ORDERS:
+            raise LoweringError(
+                "lower(...)",
+                f"the region {condition} of a branch is no order relation",
+                "a root is compared with the ends of its region",
+                "write the region with <, <=, >, >=, And, Or",
+            )
+        small, large = condition.args[:: -1 if _RELATIONS[type(condition)][1] else 1]
+        op, sides = self.builder.op, (self.value(small), self.value(large))
+        if small == 0 or large == 0:
+            return op("less_equal", *sides)
+        size = op("add", *(op("abs", v) for v in sides))
+        margin = op("mul", self.builder.constant(BRANCH_MARGIN), size)
+        return op("less_equal", sides[0], op("add", sides[1], margin))
 
     def inside(self, bound: Mapping[sp.Basic, int]) -> _Scope:
         """Return the scope of a nested block that binds these symbols.

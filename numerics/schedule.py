@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
+from numerics.division import merge_quotients
 from numerics.errors import LoweringError
 from numerics.program import BOOLEAN, COST_FREE, Block, Instruction, Program, walk
 
@@ -125,7 +126,7 @@ def plan(program: Program) -> Plan:
     ['add', 'sqrt']
     """
     constraints = tuple(c.value for c in program.constraints)
-    instructions = normal_form(program)
+    instructions = merge_quotients(normal_form(program), (*program.body.yields, *constraints))
     definitions = {r: i for i in walk(Block((), instructions, ())) for r in i.results}
     _refuse_late_constraints(program, definitions)
     arranger = _Arranger(definitions)

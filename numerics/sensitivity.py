@@ -17,6 +17,7 @@ from fractions import Fraction
 
 from numerics.adjoint import ALWAYS, Guard, Slope, Slopes, Tape, Values
 from numerics.arithmetic import float_constant
+from numerics.branch_doubt import BranchDoubt
 from numerics.program import BOOLEAN, Block, Builder, Instruction, Program
 from numerics.schedule import normal_form
 
@@ -50,8 +51,8 @@ def sensitivity_program(program: Program, output: str | None = None) -> Program:
 
     Validity
     --------
-    First order in :math:`u`. Masks are taken as computed: a formula that jumps where it changes
-    branch is not seen to jump.
+    First order in :math:`u`. Where the comparison that picks a branch is closer than its own
+    rounding error, the jump between the branches counts as an error (outside of loops).
 
     References
     ----------
@@ -125,6 +126,7 @@ def estimate_error(program: Program, output: str | None = None) -> Estimate:
     slopes = tape.adjoints(instructions, values, {target: relative})
     with tape.collect() as charges:
         tape.charge(instructions, values, slopes)
+        tape.charge_branches(instructions, values, slopes)
     bound, variance = charges.totals(tape)
     terms = []
     for i in instructions:
@@ -195,6 +197,29 @@ class _Charging(Tape):
                         self._add(step.slopes[parameter], values[result], count)
             else:
                 self._charge_sum(i, i.block, values, slopes)
+
+    def charge_branches(
+        self, instructions: Sequence[Instruction], values: Values, slopes: Slopes
+    ) -> None:
+        """Add the jump of every selection whose mask may have been decided by rounding."""
+        simple = [i for i in instructions if i.block is None]
+        doubt = BranchDoubt(
+            self,
+            {r: i for i in instructions for r in i.results},
+            values,
+            {i.results[0]: roundings(i) for i in simple},
+        )
+        for i in simple:
+            slope = slopes.get(i.results[0])
+            if i.op not in ("select", "minimum", "maximum") or slope is None:
+                continue
+            mask = doubt.of(i.inputs[0]) if i.op == "select" else doubt.close(*i.inputs)
+            if mask is None:
+                continue
+            yes, no = (values[v] for v in i.inputs[-2:])
+            jump = self.op("mul", slope.value, self.op("sub", yes, no))
+            guarded = Slope(jump, slope.guard | {(mask, True)})
+            self._add(guarded, self.one, 2**53)
 
     def _charge_sum(self, i: Instruction, block: Block, values: Values, slopes: Slopes) -> None:
         """Add the contributions inside the terms, and those of the additions."""
