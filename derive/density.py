@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import lru_cache
 from itertools import pairwise
+from typing import Any
 from math import cosh, exp, log, pi, sinh
 
 import numpy as np
@@ -131,7 +132,7 @@ def density_ball(law: AlgebraicLaw, x: Exact, bits: int = 64) -> arb:
         return there.root.imag / arb.pi()
 
 
-def density(law: AlgebraicLaw, x: ArrayLike) -> np.ndarray:
+def density(law: AlgebraicLaw, x: ArrayLike) -> Any:
     """Return the density of the continuous part of a law, correct to float64 rounding.
 
     ``rho(x) = Im m(x + i0)/pi``, on the branch carried from infinity by interval Newton steps.
@@ -145,7 +146,7 @@ def density(law: AlgebraicLaw, x: ArrayLike) -> np.ndarray:
 
     Returns
     -------
-    numpy.ndarray of float64
+    float or array of float64
         Zero off the bulks and at soft edges, infinity at hard edges; NaN for NaN.
 
     Raises
@@ -181,7 +182,7 @@ def density(law: AlgebraicLaw, x: ArrayLike) -> np.ndarray:
                 # an irrational edge is never a float: the rounded value lies on one side of it
                 if here.any() and len(edge.coefficients) == 2:
                     values[here] = _at_edge(law, bulk, edge, side)
-    return values.reshape(points.shape)
+    return values.reshape(points.shape)[()]  # a number for a number
 
 
 def _within(x: float, low: arb, high: arb) -> bool:
