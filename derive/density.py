@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import lru_cache
 from itertools import pairwise
-from typing import Any
 from math import cosh, exp, log, pi, sinh
+from typing import Any
 
 import numpy as np
 import sympy
