@@ -6,6 +6,7 @@ error must fall with the power that the first term left out announces.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction as F
 
 import mpmath
@@ -13,6 +14,7 @@ import pytest
 import sympy as sp
 
 import derivations
+from derive.verdict import Verdict
 
 BITS = 220
 
@@ -264,3 +266,48 @@ def test_the_sentence_about_helpful_pretraining():
     for alpha, rho in ((0.5, 0.1), (1.2, 0.1), (3.0, 0.4), (100.0, 1.1), (10.0, 0.8)):
         value = float(slope(alpha=alpha, kappa=0.7, rho=rho))
         assert (value < 0) == ((1 + rho) * (1 + (1 + rho) / alpha) < 2)
+
+
+LIMITS = ("few_samples", "long_context", "single_task", "fresh_tasks", "optimal_context")
+
+
+@pytest.mark.parametrize("id", LIMITS)
+def test_a_limit_is_taken_again_when_it_is_checked_again(id, monkeypatch):
+    """An engine that expands wrongly would be noticed by the steps that a page keeps."""
+    from derive.asymptotics import AlgebraicQuantity
+
+    steps = [s for s in derivations.get(f"lu2025.{id}").steps if s.rule in ("expand", "next order")]
+    assert len(steps) >= 2
+    right = AlgebraicQuantity.expansion
+
+    def wrong(self, *arguments, **named):
+        series = right(self, *arguments, **named)
+        terms = tuple(replace(t, coefficient=2 * t.coefficient) for t in series.terms)
+        following = series.next and replace(series.next, coefficient=-series.next.coefficient)
+        return replace(series, terms=terms, next=following)
+
+    step, following = steps[0], next(s for s in steps if s.rule == "next order")
+    assert step.recheck().verdict is following.recheck().verdict is Verdict.PROVED
+    monkeypatch.setattr(AlgebraicQuantity, "expansion", wrong)
+    assert step.recheck().verdict is following.recheck().verdict is Verdict.REFUTED
+
+
+def test_the_replica_steps_are_computed_again_when_they_are_checked_again(monkeypatch):
+    from derivations.lu2025 import replica_route
+    from derivations.lu2025.notation import sigma_q2
+
+    steps = [s for s in derivations.get("lu2025.replica_route").steps if s.kind == "derived"]
+    assert len(steps) == 10
+    right = replica_route.effective_ridge
+
+    def wrong(state, *arguments):
+        found = right(state, *arguments)
+        zero = [replace(e, value=2 * e.value) for e in found.steps]
+        return replace(found, steps=tuple(zero))
+
+    monkeypatch.setattr(replica_route, "effective_ridge", wrong)
+    judged = [s.recheck().verdict for s in steps if s.rule == "eliminate"]
+    assert judged == [Verdict.REFUTED, Verdict.REFUTED]
+    energy = next(s for s in steps if s.rule == "replica limit")
+    assert energy.recheck().verdict is Verdict.PROVED
+    assert energy.recheck(energy.after + sigma_q2 / 7).verdict is Verdict.REFUTED

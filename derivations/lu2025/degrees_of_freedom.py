@@ -7,7 +7,8 @@ sides of the interpolation threshold. Every limit of the paper is an expansion o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import sympy as sp
@@ -36,6 +37,7 @@ from derivations.lu2025.notation import (
     y,
     z,
 )
+from derive.asymptotic_series import AsymptoticSeries
 from derive.asymptotics import AlgebraicQuantity
 from derive.puiseux import expand_along
 from derive.registry import derivation
@@ -204,18 +206,34 @@ def expanded(
     tuple of Expr
         The sum of the terms kept, and the next term.
     """
-    series = quantity.expansion(at, terms, point)
-    kept = page.derive("expand", quantity.expression, lambda _: series.expression, words)
-    following = series.next
-    if following is None:
+
+    def first(series: AsymptoticSeries) -> Any:
+        return series.expression
+
+    def left_out(series: AsymptoticSeries) -> Any:
+        return series.next.expression(quantity.variable) if series.next else sp.S.Zero
+
+    # Both steps begin from one expansion; when a step is checked again it is made again.
+    known = quantity.expansion(at, terms, point)
+    made: dict[Callable[[AsymptoticSeries], Any], list[Any]] = {
+        pick: [pick(known)] for pick in (first, left_out)
+    }
+
+    def part(pick: Callable[[AsymptoticSeries], Any]) -> Callable[[Any], Any]:
+        def operation(expression: Any) -> Any:
+            if made[pick]:
+                return made[pick].pop()
+            return pick(replace(quantity, expression=expression).expansion(at, terms, point))
+
+        return operation
+
+    kept = page.derive("expand", quantity.expression, part(first), words)
+    if known.next is None:
         return kept, sp.S.Zero
-    left_out = page.derive(
-        "next order",
-        quantity.expression,
-        lambda _: following.expression(quantity.variable),
-        f"first term left out: {words}",
+    following = page.derive(
+        "next order", quantity.expression, part(left_out), f"first term left out: {words}"
     )
-    return kept, left_out
+    return kept, following
 
 
 def leading(page, quantities: Mapping[str, AlgebraicQuantity], at: Mapping[Any, Any], words: str):
@@ -240,9 +258,10 @@ def leading(page, quantities: Mapping[str, AlgebraicQuantity], at: Mapping[Any, 
         Leading terms by name.
     """
     depth = 2
-    branch = next(iter(quantities.values())).branch(at, depth)
+    made = [next(iter(quantities.values())).branch(at, depth)] * len(quantities)
 
     def first_term(quantity: AlgebraicQuantity, expression: Any) -> Any:
+        branch = made.pop() if made else quantity.branch(at, depth)
         along = {quantity.unknown: branch.series}
         found = expand_along(expression, along, quantity.variable, sp.Integer(depth))
         return found.cut_to(1).expression()

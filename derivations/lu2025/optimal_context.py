@@ -46,7 +46,12 @@ def stationarity(error: ErrorName, side: str) -> Any:
     Expr
         With the sign of de/dt, hence of de/dalpha, inside the window.
     """
-    along = SIDE_ERRORS[error][side].subs(q, NOISE_LEVEL[side])
+    return slope_polynomial(SIDE_ERRORS[error][side], side)
+
+
+def slope_polynomial(error: Any, side: str) -> Any:
+    """Return the polynomial with the sign of de/dt of an error on one side of the threshold."""
+    along = error.subs(q, NOISE_LEVEL[side])
     numerator, denominator = sp.fraction(sp.cancel(sp.diff(sp.together(along), t)))
     # The denominator is a product of squares and of (tau - 1): only that factor has a sign.
     sign = sp.cancel(denominator / (tau - 1))
@@ -270,9 +275,7 @@ def optimal_context(page):
             page.derive(
                 "differentiate",
                 SIDE_ERRORS[error][side],
-                lambda _, error=error, side=side: sp.collect(
-                    sp.expand(stationarity(error, side)), t
-                ),
+                lambda e, side=side: sp.collect(sp.expand(slope_polynomial(e, side)), t),
                 f"stationary contexts of e_{error.upper()} {side} the threshold: roots of this "
                 "polynomial with 0 < t < min(tau, 1, kappa)",
             )

@@ -6,6 +6,7 @@ features with the replica trick, ends in the fixed point and the errors of the r
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import sympy as sp
@@ -37,16 +38,25 @@ from derivations.lu2025.notation import (
 )
 from derive.gaussian import GaussianLaw
 from derive.index_notation import Field, Space
-from derive.index_tensor import ones
+from derive.index_tensor import Tensor, ones
 from derive.registry import derivation
-from derive.replica import WEIGHT, ReplicaSymmetry, ReplicatedAction, disorder_average
+from derive.replica import (
+    WEIGHT,
+    DisorderAverage,
+    ReplicaSymmetry,
+    ReplicatedAction,
+    disorder_average,
+)
 from derive.replica_saddle import (
     CHI,
     CHI_HAT,
     Q_HAT,
+    EffectiveRidge,
+    GroundState,
     Q,
     effective_ridge,
     ground_state,
+    linear_root,
     zero_temperature_ansatz,
 )
 from derive.spectral_trace import SpectralTrace, Spectrum
@@ -78,26 +88,32 @@ TEST = T_0 + T_1 * (b - q)  # test matrix T_0 + T_1 R in the eigenbasis of B = q
 OPTIMUM = (b - q) / b
 
 
-def _action() -> ReplicatedAction:
-    """Average the squared residuals of n replicas over Gaussian features and label noise."""
-    replica = Space("replica", n)
-    (a,) = replica.indices("a")
-    row, column = Space("row", d), Space("column", d)
-    (i,), (j,) = row.indices("i"), column.indices("j")
-    phi, eta = Field("phi", (row, column)), Field("eta", ())
-    gamma, gamma_0 = Field("Gamma", (replica, row, column)), Field("Gamma0", (row, column))
-    covariance = Field("B", (column, column), symmetric=True)
-    residual = eta() * ones(a)
-    residual += (phi(i, j) * (gamma_0(i, j) * ones(a) - gamma(a, i, j))).sum(i, j) / d
-    laws = (
-        GaussianLaw(phi, covariances=(None, covariance)),
-        GaussianLaw(eta, sigma_q2),
-    )
-    average = disorder_average(residual, laws, gamma, {gamma_0: t}, covariance, features, d**2)
+replica, row, column = Space("replica", n), Space("row", d), Space("column", d)
+phi, eta = Field("phi", (row, column)), Field("eta", ())
+gamma, gamma_0 = Field("Gamma", (replica, row, column)), Field("Gamma0", (row, column))
+covariance = Field("B", (column, column), symmetric=True)
+
+
+def _residual() -> Tensor:
+    """Return the residual of each replica on one sequence, features in units of root d."""
+    (a,), (i,), (j,) = replica.indices("a"), row.indices("i"), column.indices("j")
+    features_part = (phi(i, j) * (gamma_0(i, j) * ones(a) - gamma(a, i, j))).sum(i, j)
+    return eta() * ones(a) + features_part / d
+
+
+def _averaged(residual: Tensor) -> DisorderAverage:
+    """Average over Gaussian features of covariance I x B and over label noise."""
+    laws = (GaussianLaw(phi, covariances=(None, covariance)), GaussianLaw(eta, sigma_q2))
+    return disorder_average(residual, laws, gamma, {gamma_0: t}, covariance, features, d**2)
+
+
+def _ground_state(average: DisorderAverage) -> GroundState:
+    """Take n -> 0 and zero temperature of the replica-symmetric action."""
     # t and c are the amplitudes of the optimum and of the constant one on a mode of B.
     moments = ((t**2, OPTIMUM**2), (t * c, OPTIMUM), (c**2, sp.S.One))
     prior = tau * lam * WEIGHT**2 / 2 + source * TEST * WEIGHT**2 / 2 - field * c * WEIGHT
-    return ReplicatedAction(average, prior, moments, tau, beta, features)
+    action = ReplicatedAction(average, prior, moments, tau, beta, features)
+    return ground_state(action.symmetric(zero_temperature_ansatz(n, beta)).replica_limit())
 
 
 def in_tasks(expression: Any) -> Any:
@@ -129,26 +145,23 @@ def replica_route(page):
         "the same assumption as on the resolvent route",
         citing="Lu et al., arXiv 2405.11751, supplementary information",
     )
-    action = _action()
+    average = _averaged(_residual())
     page.derive(
         "average over disorder",
-        WEIGHT,
-        lambda _: action.average.noise + action.average.kernel,
+        _residual(),
+        lambda e: _averaged(e).noise + _averaged(e).kernel,
         "covariance of the residuals of two replicas on one mode: residual variance and overlap",
     )
-    ansatz = zero_temperature_ansatz(n, beta)
     page.assume(
         ReplicaSymmetry.statement,
         "the energy is convex in the weights",
         citing=ReplicaSymmetry.reference,
     )
-    free_energy = action.symmetric(ansatz).replica_limit()
-    state = ground_state(free_energy)
-    with_source = state.without((field,))
+    state = _ground_state(average)
     energy = page.derive(
         "replica limit",
-        sp.Symbol("n"),
-        lambda _: with_source.without((source,)).expression,
+        average.kernel,
+        lambda e: _ground_state(replace(average, kernel=e)).without((field, source)).expression,
         "free energy per mode, n -> 0 and then zero temperature",
     )
     page.parametrise({}, {features: None})
@@ -162,12 +175,12 @@ def replica_route(page):
     )
     order = ("tau", "lam", "q", "sigma_q2", "Q", "chi", "Qhat", "chihat")
     page.rewrite(energy, printed, "the printed free energy", domain=letters.domain(*order))
-    saddle = {e.lhs: e.rhs for e in with_source.without((source,)).saddle_point()}
-    for name, value, words in (
-        (Q_HAT, tau / (1 + CHI), "stationarity in Q"),
-        (CHI_HAT, tau * (sigma_q2 + Q) / (1 + CHI) ** 2, "stationarity in chi"),
-        (CHI, features.trace(b / ridge_term), "stationarity in chihat"),
+    for parameter, name, value, words in (
+        (Q, Q_HAT, tau / (1 + CHI), "stationarity in Q"),
+        (CHI, CHI_HAT, tau * (sigma_q2 + Q) / (1 + CHI) ** 2, "stationarity in chi"),
+        (CHI_HAT, CHI, features.trace(b / ridge_term), "stationarity in chihat"),
         (
+            Q_HAT,
             Q,
             CHI_HAT * features.trace(b**2 / ridge_term**2)
             + (tau * lam) ** 2 * features.trace(OPTIMUM**2 * b / ridge_term**2),
@@ -177,16 +190,19 @@ def replica_route(page):
         line = page.derive(
             "differentiate",
             energy,
-            lambda _, name=name: saddle[name],
+            lambda e, parameter=parameter, name=name: linear_root(e.diff(parameter), name),
             f"{words}: solved for {name}",
         )
         page.rewrite(line, value, words, domain=letters.domain(*order))
     page.parametrise({}, {tasks: sp.S.One})
-    ridge = effective_ridge(state, xi, lam, (field, source))
+
+    def ridge() -> EffectiveRidge:
+        return effective_ridge(state, xi, lam, (field, source))
+
     fixed_point = page.derive(
         "eliminate",
         energy,
-        lambda _: in_tasks(ridge.fixed_point.rhs),
+        lambda _: in_tasks(ridge().fixed_point.rhs),
         "with xi = tau lam/Qhat the order parameters leave one equation for the bare ridge",
     )
     page.rewrite(
@@ -199,21 +215,21 @@ def replica_route(page):
     error = page.derive(
         "eliminate",
         energy,
-        lambda _: in_tasks(ridge.error).subs(sigma_q2, SIGMA_Q2),
+        lambda _: in_tasks(ridge().error).subs(sigma_q2, SIGMA_Q2),
         "e_IDG = sigma_q^2 + Q at the saddle point",
     )
     page.rewrite(error, tau * NUMERATOR / DENOMINATOR, "e_IDG of the resolvent route", domain=box)
     first = page.derive(
         "differentiate",
         energy,
-        lambda _: in_tasks(-ridge.response(field)),
+        lambda _: in_tasks(-ridge().response(field)),
         "tr Gamma is minus the response of the energy to a linear source",
     )
     page.rewrite(first, tasks.trace(MEAN), "mean estimator", domain=letters.domain("xi", "q"))
     second = page.derive(
         "differentiate",
         energy,
-        lambda _: in_tasks(2 * ridge.response(source)).subs(sigma_q2, SIGMA_Q2),
+        lambda _: in_tasks(2 * ridge().response(source)).subs(sigma_q2, SIGMA_Q2),
         "tr Gamma T Gamma^T is twice the response to a quadratic source",
     )
     page.rewrite(
