@@ -190,8 +190,23 @@ class AlgebraicLaw:
         return _branch(self.polynomial, self.given_moments)
 
 
+def needs_polynomial(call: str, *laws: object) -> None:
+    """Refuse a law that is not given by a polynomial, such as a power law."""
+    for law in laws:
+        if not isinstance(law, AlgebraicLaw):
+            raise ConditionError(
+                call,
+                f"a {type(law).__name__} has no polynomial P(m, z)",
+                "free sums and products, maps, densities and supports are eliminations from the "
+                "polynomials of compactly supported laws",
+                "atoms({...}) for a few eigenvalues, or at_table(...) and at_power_law(...) in the "
+                "equations of a sample covariance",
+            )
+
+
 def needs_numbers(law: AlgebraicLaw, call: str) -> None:
     """Refuse a law that still has parameters."""
+    needs_polynomial(call, law)
     if law.parameters:
         names = ", ".join(f"{s.name}=..." for s in law.parameters)
         raise ArgumentsError(

@@ -19,6 +19,7 @@ from derive.algebraic_law import (
     kept_conditions,
     law_from_moments,
     m,
+    needs_polynomial,
     z,
 )
 from derive.errors import ConditionError
@@ -85,6 +86,8 @@ def free_sum(left: AlgebraicLaw, right: AlgebraicLaw) -> AlgebraicLaw:
     >>> free_sum(bernoulli, bernoulli).polynomial
     m**2*z**2 - 4*m**2 - 1
     """
+    call = "free_sum(left, right)"
+    needs_polynomial(call, left, right)
     ring = _ring(left, right)
     one, gm, gz, gt = ring.context.constant(1), ring.gen(m), ring.gen(z), ring.gen(_t)
     first = ring.substituted(ring.numerator(left.polynomial), {z: (gt, one)})
@@ -100,7 +103,6 @@ def free_sum(left: AlgebraicLaw, right: AlgebraicLaw) -> AlgebraicLaw:
         )
         return moments_from_free_cumulants([a + b for a, b in pairs])
 
-    call = "free_sum(left, right)"
     positive = left.nonnegative and right.nonnegative
     return law_from_moments(call, relation, moments, positive, _conditions(call, left, right))
 
@@ -139,6 +141,7 @@ def free_product(left: AlgebraicLaw, right: AlgebraicLaw) -> AlgebraicLaw:
     [1, 11/6]
     """
     call = "free_product(left, right)"
+    needs_polynomial(call, left, right)
     for law in (left, right):
         if law.moments(1)[0] == 0:
             raise ConditionError(
@@ -229,6 +232,7 @@ def free_compression(law: AlgebraicLaw, share: Exact) -> AlgebraicLaw:
     m**2*z**2 - 3*m**2*z + 2*m**2 - 1
     """
     call = f"free_compression(law, share={share})"
+    needs_polynomial(call, law)
     alpha = exact(share, call)
     more = (sympy.Gt(alpha, 0), sympy.Le(alpha, 1))
     conditions = _conditions(call, law, more=more)
@@ -278,6 +282,7 @@ def free_power(law: AlgebraicLaw, times: Exact) -> AlgebraicLaw:
     [0, d, 0, 2*d**2 - d]
     """
     call = f"free_power(law, times={times})"
+    needs_polynomial(call, law)
     copies = exact(times, call)
     conditions = _conditions(call, law, more=(sympy.Ge(copies, 1),))
     relation = put_in_equation(law, m, z / copies + (1 / copies - 1) / m)
@@ -322,6 +327,7 @@ def correlated_wishart(population: AlgebraicLaw, ratio: Exact) -> AlgebraicLaw:
     [5/2, 93/8]
     """
     call = f"correlated_wishart(population, ratio={ratio})"
+    needs_polynomial(call, population)
     c = exact(ratio, call)
     conditions = _conditions(call, population, more=(sympy.Gt(c, 0),))
     shrink = 1 - c - c * z * m

@@ -16,6 +16,7 @@ from derive.algebraic_law import (
     kept_conditions,
     law_from_moments,
     m,
+    needs_polynomial,
     z,
 )
 from derive.algebraic_number import algebraic_roots
@@ -62,6 +63,7 @@ def affine(law: AlgebraicLaw, scale: Exact, shift: Exact = 0) -> AlgebraicLaw:
     True
     """
     call = f"affine(law, scale={scale}, shift={shift})"
+    needs_polynomial(call, law)
     s, t = exact(scale, call), exact(shift, call)
     conditions = kept_conditions(call, (*law.conditions, sympy.Ne(s, 0)))
     relation = put_in_equation(law, s * m, (z - t) / s)
@@ -152,6 +154,7 @@ def moebius(law: AlgebraicLaw, a: Exact, b: Exact, c: Exact, d: Exact) -> Algebr
     True
     """
     call = f"moebius(law, {a}, {b}, {c}, {d})"
+    needs_polynomial(call, law)
     a, b, c, d = (exact(v, call) for v in (a, b, c, d))
     determinant = sympy.expand(a * d - b * c)
     if determinant == 0:
@@ -306,6 +309,7 @@ def square(law: AlgebraicLaw) -> AlgebraicLaw:
     >>> square(semicircle()) == marchenko_pastur(1)
     True
     """
+    needs_polynomial("square(law)", law)
     parameters = law.parameters
     ring = PolynomialRing((m, z, _s, _a, *parameters))
     one, gm, gz, gs, ga = (ring.context.constant(1), *(ring.gen(v) for v in (m, z, _s, _a)))

@@ -19,6 +19,7 @@ from sympy.core.symbol import Str
 
 from derive.errors import ArgumentsError, DomainError
 from derive.exact_input import exact, matrix_name
+from derive.word_printing import no_power, printed_product
 
 
 class Word(sp.Basic):
@@ -59,6 +60,12 @@ class Word(sp.Basic):
         return Product(exact(other, "word * scalar"), self)
 
     __rmul__ = __mul__
+
+    def __pow__(self, other: object) -> Word:
+        """Refuse powers and quotients: whole ones are written as products and inverses."""
+        raise no_power(self, other)
+
+    __truediv__ = __rtruediv__ = _eval_power = __pow__  # sympy.sqrt asks for the last
 
     def inverse(self) -> Word:
         """Return the inverse of a square word."""
@@ -318,10 +325,14 @@ class Product(Word):
         return Product(self.args[0], *(cast(Word, f).T for f in reversed(self.args[1:])))
 
     def _sympystr(self, printer) -> str:
-        return _printed_product(self, printer, "@", "*", "(", ")")
+        return self._printed(printer, ("@", "*", "(", ")"))
 
     def _latex(self, printer) -> str:
-        return _printed_product(self, printer, r"\,", r"\,", r"\left(", r"\right)")
+        return self._printed(printer, (r"\,", r"\,", r"\left(", r"\right)"))
+
+    def _printed(self, printer, signs: tuple[str, str, str, str]) -> str:
+        scalar, factors = coefficient_and_factors(self)
+        return printed_product(scalar, [(f, isinstance(f, Sum)) for f in factors], printer, signs)
 
 
 class Sum(Word):
@@ -434,17 +445,3 @@ def _are_inverse(left: Word, right: Word) -> bool:
     return (isinstance(left, Inverse) and left.args[0] == right) or (
         isinstance(right, Inverse) and right.args[0] == left
     )
-
-
-def _printed_product(word: Product, printer, chain: str, times: str, opening: str, closing: str):
-    scalar, factors = coefficient_and_factors(word)
-    body = chain.join(
-        opening + printer._print(f) + closing if isinstance(f, Sum) else printer._print(f)
-        for f in factors
-    )
-    if not body:
-        return printer._print(scalar)
-    if abs(scalar) == 1:
-        return ("-" if scalar == -1 else "") + body
-    front = printer._print(scalar)
-    return (opening + front + closing if scalar.is_Add else front) + times + body

@@ -22,7 +22,9 @@ from derive.free_convolution import (
     free_sum,
 )
 from derive.law import atoms, inverse_marchenko_pastur, marchenko_pastur, semicircle
-from derive.law_image import affine
+from derive.law_image import affine, square
+from derive.spectrum_law import EmpiricalLaw, PowerLaw
+from derive.support import support
 
 c, s, t = sympy.symbols("c s t", positive=True)
 quick = settings(max_examples=8, derandomize=True, deadline=None)
@@ -150,6 +152,25 @@ def test_product_of_indefinite_laws_is_refused():
         free_product(atoms({-1: "1/4", 2: "3/4"}), semicircle(1, mean=1))
     with pytest.raises(ConditionError, match="nonnegative"):
         free_product(semicircle(s, mean=3), semicircle(t, mean=1))
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        lambda law: free_sum(HALF, law),
+        lambda law: free_product(law, HALF),
+        lambda law: free_compression(law, "1/2"),
+        lambda law: free_power(law, 2),
+        lambda law: correlated_wishart(law, "1/2"),
+        lambda law: affine(law, 3),
+        square,
+        support,
+    ],
+)
+@pytest.mark.parametrize("law", [PowerLaw(2), EmpiricalLaw([1.0, 4.0])])
+def test_a_law_without_a_polynomial_is_refused(operation, law):
+    with pytest.raises(ConditionError, match=f"a {type(law).__name__} has no polynomial"):
+        operation(law)
 
 
 def test_a_shifted_semicircle_that_is_positive_is_accepted():

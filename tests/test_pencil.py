@@ -97,6 +97,9 @@ def test_an_inverse_that_exists_for_some_sizes_is_checked_there():
 def test_what_is_not_rational_is_refused():
     with pytest.raises(ArgumentsError, match="not a word"):
         linear_pencil(sp.exp(sp.Symbol("x")))  # type: ignore[arg-type]
+    for root in (lambda: A ** sp.Rational(1, 2), lambda: A**2, lambda: 1 / A, lambda: A / B):
+        with pytest.raises(ArgumentsError, match=r"not a word\. Why: a pencil exists"):
+            root()
 
 
 def test_dependent_letters_of_one_name_are_refused():
