@@ -223,6 +223,7 @@ def test_the_next_order_of_long_contexts_has_its_coefficient(name, phase, side):
         at[kappa] = value
     series = ridgeless_curve(SIDE_ERRORS[name][side], side, q, given).expansion(at)
     gaps = []
+    assert series.next is not None
     with mpmath.workdps(50):
         for scale in (10**4, 10**6):
             level = sp.Rational(1, scale)  # a square, so that its root is exact

@@ -3,6 +3,7 @@ r"""The root at vanishing ridge: degrees of freedom below and above the interpol
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import sympy as sp
@@ -34,6 +35,7 @@ from derivations.lu2025.notation import (
 )
 from derive.asymptotics import AlgebraicQuantity
 from derive.fixed_point import Branch
+from derive.puiseux import PuiseuxSeries, expand_along
 from derive.registry import derivation
 from numerics.functions import ResolventTrace
 from numerics.lower import Condition, Let
@@ -110,11 +112,27 @@ def ridgeless_curve(
     return AlgebraicQuantity(parts[0], variable, t, parts[1], tuple(parts[2:]))
 
 
+def vanishing_ridge(side: str) -> PuiseuxSeries:
+    """Expand the physical root of the quartic as the ridge vanishes; the first term is t_0."""
+    return curve(t, lam, {q: _level(side)}).branch(SIDES[side][1], 2).series
+
+
+# On the page of an error the root is that of the page it cites: expanded once.
+_known_root = cache(vanishing_ridge)
+
+
 def zero_ridge(expression: Any, side: str) -> Any:
     """Return the limit of an expression of the curve as the ridge vanishes, in t_0."""
-    top, at = SIDES[side]
-    level = (top - t_0) * (kappa - t_0) / (kappa * t_0)
-    return curve(expression, lam, {q: level}).expansion(at).expression
+    return _first_term(expression.subs(q, _level(side)), _known_root(side))
+
+
+def _first_term(expression: Any, root: PuiseuxSeries) -> Any:
+    return expand_along(expression, {t: root}, lam, sp.S.One).cut_to(1).expression()
+
+
+def _level(side: str) -> Any:
+    top = SIDES[side][0]
+    return (top - t_0) * (kappa - t_0) / (kappa * t_0)
 
 
 # The definitions of the recipe on the curve of each side, as substitutions in order.
@@ -153,7 +171,7 @@ def ridgeless_root(page):
         page.derive(
             "expand",
             t,
-            lambda e, side=side: zero_ridge(e, side),
+            lambda e, side=side: _first_term(e, vanishing_ridge(side)),
             f"physical root of the quartic as lam -> 0 {words}: t_0, where P_T(t_0) = 0",
         )
         roots = page.derive(
