@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Protocol
 
-from numerics.division import BESIDE
 from numerics.errors import LoweringError
 from numerics.program import Instruction
 from numerics.schedule import Plan
@@ -95,11 +94,10 @@ class Facts:
 
         Not if both sides are NaN wherever a NaN left the mask undecided.
         """
-        mask, *sides = selection.inputs
-        if mask not in self.undecidable or selection.attribute == BESIDE:
+        mask = selection.inputs[0]
+        if mask not in self.undecidable:
             return False
-        sources = self._sources(mask)
-        return not all(side in self._carriers(v) for side in sides for v in sources)
+        return not all(_both(selection, self._carriers(v)) for v in self._sources(mask))
 
     def _sources(self, mask: int) -> set[int]:
         """Values whose NaN leaves a mask undecided."""
@@ -115,6 +113,11 @@ class Facts:
             for value, i in self.plan.definitions.items():
                 if i.op == "select":
                     carries = all(v in found for v in i.inputs[1:])
+                elif i.op == "div":
+                    parts = [self.plan.definitions.get(v) for v in i.inputs]
+                    merged = [p for p in parts if p is not None and p.op == "select"]
+                    carries = any(v in found for v in i.inputs)
+                    carries |= any(_both(p, found) for p in merged if p.attribute is not None)
                 elif i.op == "constant":
                     carries = i.attribute == "nan"
                 else:
@@ -138,6 +141,13 @@ class Facts:
             elif found & set(instruction.inputs):
                 found.add(value)
         return cls(plan, frozenset(found))
+
+
+def _both(selection: Instruction, carriers: set[int]) -> bool:
+    """Tell whether both sides of a selection are NaN, by themselves or by what they meet."""
+    sides, partners = selection.inputs[1:], selection.attribute or selection.inputs[1:]
+    pairs = zip(sides, partners, strict=True)
+    return all(side in carriers or partner in carriers for side, partner in pairs)
 
 
 def _is_number(plan: Plan, value: int) -> bool:

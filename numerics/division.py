@@ -15,8 +15,6 @@ from fractions import Fraction
 
 from numerics.program import Block, Instruction, Program, walk
 
-BESIDE = "beside"  # attribute of a selection whose result meets another one by the same mask
-
 
 def merge_quotients(
     instructions: tuple[Instruction, ...], wanted: Sequence[int]
@@ -33,7 +31,8 @@ def merge_quotients(
     Returns
     -------
     tuple of Instruction
-        The same values under the same numbers, and some new ones.
+        The same values under the same numbers, and some new ones. The attribute of a new selection
+        holds, for each side, the other part of its quotient.
 
     Examples
     --------
@@ -113,12 +112,12 @@ def _merge(block: Block, counts: Counter[int], names: _Names) -> Block:
         if yes is not None and no is not None and yes is not no:
             written = [w for w in written if w is not yes and w is not no]
             parts = []
-            # where the mask is undecided one NaN of the two is enough, that of the divisor
-            one_is_enough = yes.inputs[1] != no.inputs[1]
-            for k, (a, b) in enumerate(zip(yes.inputs, no.inputs, strict=True)):
+            # Where the mask is undecided, a side may be NaN by either of its two parts.
+            partners = (yes.inputs[::-1], no.inputs[::-1])
+            for a, b, *beside in zip(yes.inputs, no.inputs, *partners, strict=True):
                 if a != b:
-                    note = BESIDE if k == 0 and one_is_enough else None
-                    chosen = Instruction("select", (names.fresh(),), (i.inputs[0], a, b), note)
+                    inputs, attribute = (i.inputs[0], a, b), tuple(beside)
+                    chosen = Instruction("select", (names.fresh(),), inputs, attribute)
                     written.append(chosen)
                     a = chosen.results[0]
                 parts.append(a)

@@ -177,7 +177,7 @@ class _Frame:
     def _lane_count(self) -> int:
         loops = {i.op for i in self.plan.parameters.values()}
         # A tile waits for its slowest root: the fewer lanes the shorter the wait.
-        lanes = 64 if "root" in loops else 256
+        lanes = 32 if "root" in loops else 256
         while lanes > 64 and len(self._tile_names()) * lanes * 8 > _TILE_BYTES:
             lanes //= 2
         return lanes
