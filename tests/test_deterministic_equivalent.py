@@ -9,6 +9,8 @@ import mpmath as mp
 import numpy as np
 import pytest
 import sympy as sp
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from derive import deterministic_equivalent
 from derive.deterministic_equivalent import (
@@ -95,6 +97,30 @@ def test_derivative_of_effective_ridge():
     kappa = kappa_at(eigenvalues, 0.8, 0.4)
     gamma = 0.8 * np.mean((eigenvalues / (eigenvalues + kappa)) ** 2)
     assert slope == pytest.approx(1 / (1 - gamma), rel=1e-8)
+
+
+@settings(derandomize=True, deadline=None, max_examples=6)
+@given(
+    st.lists(st.integers(1, 60), min_size=2, max_size=6, unique=True),
+    st.integers(1, 30),
+    st.integers(1, 200),
+)
+def test_learnabilities_and_the_ridge_share_the_samples(eigenvalues, phi, lam):
+    # sum over modes of s/(s + kappa) is n (1 - lam/kappa): n without ridge, for every spectrum
+    ratio, ridge = sp.Rational(phi, 10), sp.Rational(lam, 100)
+    share = sp.Rational(1, len(eigenvalues))
+    table = dict.fromkeys(eigenvalues, share)
+    equation = at_atoms(RIDGE.effective_ridge.lhs - RIDGE.effective_ridge.rhs, SIGMA, table)
+    polynomial = sp.Poly(sp.numer(sp.together(equation.subs({PHI: ratio, LAM: ridge}))), KAPPA)
+    (kappa,) = [r for r in polynomial.nroots(n=30, maxsteps=200) if r.is_real and r > ridge]
+    learned = sum(s / (s + kappa) for s in eigenvalues)
+    samples = len(eigenvalues) / ratio
+    assert abs(learned / samples + ridge / kappa - 1) < 1e-20
+    # and the effective ridge rises faster than the ridge
+    slope = RIDGE.derivative_of_effective_ridge.subs(
+        GAMMA, ratio * share * sum((s / (s + kappa)) ** 2 for s in eigenvalues)
+    )
+    assert slope > 1
 
 
 # ---- ridge bias and variance: peers' cases 3 and 4 -----------------------------------------

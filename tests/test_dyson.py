@@ -141,6 +141,16 @@ def test_covariance_on_both_sides_in_simulation():
     assert error < 2e-3 * np.mean(draws)
 
 
+def test_what_is_fitted_and_what_is_left_add_to_one():
+    # tr M R + lam tr R = 1 holds before the limit; each trace has a pencil and equations of its own
+    rng = np.random.default_rng(5)
+    system = dyson_equations({"fitted": X.T @ X @ R, "left": LAM * R}, {D: PHI * N})
+    scalars = {PHI: 1.7, LAM: 0.3, D: 6}
+    found = solve_numerically(system, {"Sigma": positive(rng, 6)}, scalars).outputs
+    assert found["fitted"] + found["left"] == pytest.approx(1, rel=1e-11)
+    assert 0.05 < found["left"].real < 0.95
+
+
 @pytest.mark.parametrize("scale", [0.2, 7.0])
 def test_homogeneity_in_the_scale_of_the_population(scale):
     rng = np.random.default_rng(3)

@@ -137,6 +137,18 @@ def test_stieltjes_maps_the_upper_half_plane_to_itself(left, right, place):
     assert bool((-1 / value).imag >= acb(point).imag)
 
 
+@given(discrete_laws(positive=True), st.fractions(Fraction(1, 4), 3, max_denominator=4))
+@quick
+def test_products_and_corners_are_herglotz_too(law, ratio):
+    point = acb(1.5, 0.25)
+    corner = free_compression(law, min(ratio, 1))
+    for image in (corner, correlated_wishart(law, ratio)):
+        value = stieltjes_ball(image, point)
+        assert value.imag > 0 and bool(abs(value) * point.imag <= 1)
+        # a positive law: z m is Herglotz as well
+        assert (point * value).imag > 0
+
+
 def test_symbolic_triple_sum():
     law = free_sum(free_sum(semicircle(s), semicircle(t)), atoms({c: 1}))
     assert law == semicircle(s + t, mean=c)

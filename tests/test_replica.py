@@ -152,6 +152,17 @@ def test_effective_ridge_of_ridge_regression_equals_the_resolvent_route():
     assert not difference_vanishes(ridge.error, resolvents + sigma2 / 10**6)
 
 
+def test_the_bayes_ridge_is_the_best_one():
+    # for every spectrum: the error is stationary in the ridge at tau lam = sigma2/rho
+    ridge = effective_ridge(ridge_state(rho), xi, lam)
+    slope = ridge.error.diff(xi)
+    at_bayes = slope.subs(sigma2, rho * tau * ridge.fixed_point.rhs)
+    assert difference_vanishes(at_bayes, sp.S.Zero)
+    assert not difference_vanishes(
+        slope.subs(sigma2, 2 * rho * tau * ridge.fixed_point.rhs), sp.S.Zero
+    )
+
+
 def test_nishimori_at_finite_temperature():
     # Posterior sampling, beta = 1: a saddle point has Q_aa = 2 Q_ab and opposite conjugates.
     p_q, q_q, p_r, q_r = sp.symbols("p_q q_q p_r q_r", positive=True)
