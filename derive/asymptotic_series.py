@@ -141,6 +141,29 @@ class AsymptoticSeries:
         )
 
     @property
+    def crossover(self) -> Expression:
+        """Scale at which the second term is as large as the first: the law holds beyond it.
+
+        ``x = |c_2/c_1|**(1/(e_1 - e_2))``; on the other side of it another law rules.
+
+        Raises
+        ------
+        ConditionError
+            When there is no second power, or a logarithm separates the terms.
+        """
+        ratio = self.correction
+        if ratio is None or ratio.log_power or ratio.exponent == 0:
+            raise ConditionError(
+                "AsymptoticSeries.crossover",
+                "the first two terms do not differ by a power"
+                if ratio is not None
+                else "what is left out is smaller than every power",
+                "only two different powers cross at one scale",
+                "compare the terms themselves",
+            )
+        return sp.powsimp(sp.Abs(ratio.coefficient) ** (-1 / ratio.exponent))
+
+    @property
     def expression(self) -> Expression:
         """Sum of the kept terms."""
         return sp.Add(*(term.expression(self.variable) for term in self.terms))

@@ -159,8 +159,9 @@ class HarmonicSum:
         Raises
         ------
         ConditionError
-            When the sum diverges at ``at``, when two poles meet there that are symbolically
-            apart, or when the transform does not fall along vertical lines.
+            When the sum diverges at ``at``, when the order is open there, when two poles meet
+            there that are symbolically apart, or when the transform does not fall along vertical
+            lines.
         """
         point = exact_point("HarmonicSum.poles", at)
         self._require_existence(point)
@@ -177,7 +178,10 @@ class HarmonicSum:
         located: dict[Expression, tuple[Expression, str]] = {}
         for location, origin in candidates:
             number = sp.nsimplify(exact_number(location).subs(point))
-            if (number >= border) if side > 0 else (number <= border):
+            beside = (number >= border) if side > 0 else (number <= border)
+            if beside not in (sp.true, sp.false):
+                raise _unordered(number - border)
+            if beside:
                 if number in located and sp.simplify(located[number][0] - location) != 0:
                     raise ConditionError(
                         "HarmonicSum.poles",
@@ -186,6 +190,9 @@ class HarmonicSum:
                         "substitute the value first: subs({...}).expansion({...})",
                     )
                 located.setdefault(number, (location, origin))
+        open_places = [number for number in located if number.free_symbols]
+        if open_places and len(located) > 1:
+            raise _unordered(sp.Add(*open_places))
         found = []
         for number in sorted(located, key=lambda n: side * n):
             location, origin = located[number]
@@ -333,8 +340,22 @@ class HarmonicSum:
                 f"{self.abscissa} > {self.pair.lower} fails",
                 "the kernel does not fall fast enough at small argument, so the sum over modes "
                 "diverges",
-                f"choose exponents with {self.abscissa} > {self.pair.lower}",
+                f"choose exponents with {self.abscissa} > {self.pair.lower}"
+                if self.abscissa.free_symbols
+                else f"choose decay and rate with (decay - 1)/rate > {self.pair.lower}",
             )
+
+
+def _unordered(gap: Expression) -> ConditionError:
+    """Say that the order of the poles needs values, and of which symbols."""
+    names = sorted(str(symbol) for symbol in gap.free_symbols)
+    return ConditionError(
+        "HarmonicSum.poles",
+        f"which pole is nearest depends on {', '.join(names)}",
+        "the poles stay symbolic, but their order is that of one exact point of the phase",
+        f"expansion({{{', '.join(f'{name}: Rational(3, 2)' for name in names)}}}), or "
+        "saturation(...) for every phase",
+    )
 
 
 def _single(laurent: tuple[Expression, ...]) -> tuple[Expression]:

@@ -134,6 +134,13 @@ def inverse_ridge(law: SourceCapacity, shifted: sp.Symbol) -> PowerSum:
     ConditionError
         When ``nu <= 1``: the trace of the spectrum diverges.
     """
+    if (law.nu - 1).is_nonpositive:
+        raise ConditionError(
+            "inverse_ridge",
+            f"the spectrum falls like k**({-law.nu})",
+            "its trace diverges, so any finite number of samples leaves infinitely many modes",
+            "SourceCapacity(nu, ...) with nu > 1",
+        )
     inverse = sp.Symbol("X", positive=True)
     total = law.degrees_of_freedom(1, inverse)
     witness = _witness(law)

@@ -190,7 +190,10 @@ class PowerFlow:
     gap: Expression = sp.oo
 
     def __post_init__(self):
-        reject_floats("PowerFlow", self.rate, self.decay, self.correction)
+        names = ("rate", "decay", "correction", "gap")
+        given = reject_floats("PowerFlow", *(getattr(self, name) for name in names))
+        for name, number in zip(names, given, strict=True):
+            object.__setattr__(self, name, number)
         if self.decay.is_number and self.decay <= -1:
             what = "exponentially" if self.decay == -1 else "to infinity in finite time"
             raise ConditionError(

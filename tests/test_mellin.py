@@ -203,6 +203,12 @@ def test_a_sum_outside_its_strip_names_the_condition():
         total.exact(10, {nu: R(3, 4), b: 2})
 
 
+def test_an_open_exponent_is_named():
+    total = HarmonicSum(degrees_of_freedom(), sp.Integer(0), nu, sp.Integer(1), b, t)
+    with pytest.raises(ConditionError, match="which pole is nearest depends on nu"):
+        total.expansion({})
+
+
 def test_poles_that_meet_are_refused_until_substituted():
     total = HarmonicSum(resolvent(), nu * beta + 1, nu, a, b, t)
     with pytest.raises(ConditionError, match="meet at 1"):
