@@ -160,12 +160,10 @@ class EscalatingKernel:
             error, allowance = np.empty(result.shape), np.empty(result.shape)
             self._single(*arrays, out=(result, error, allowance))
             # From units of u to ulp is a factor from 1/2 to 1, looked up only where it matters.
-            # An infinite estimate says nothing, whatever an infinite condition would allow.
-            suspect = ~((error <= allowance) & (error < np.inf))
+            suspect = ~_accepted(error, allowance)
             if suspect.any():
                 with np.errstate(invalid="ignore"):  # 0 times infinity is a doubt like any other
-                    scaled = np.abs(np.frexp(result)[0]) * error
-                suspect = ~((scaled <= allowance) & (scaled < np.inf))
+                    suspect = ~_accepted(np.abs(np.frexp(result)[0]) * error, allowance)
         else:
             self._single(*arrays, out=result)
             error = np.full(result.shape, np.nan)
@@ -219,6 +217,11 @@ class EscalatingKernel:
         columns = dict(zip(self.program.arguments, points, strict=True))
         (balls,) = evaluate_many(self.program, columns, BALL_BITS).values()
         return balls.midpoints()
+
+
+def _accepted(error: np.ndarray, allowance: np.ndarray) -> np.ndarray:
+    """Tell which estimates are small enough; an infinite condition, an overflow, allows nothing."""
+    return (error <= CONSTANT_ALLOWANCE) | ((error <= allowance) & (allowance < np.inf))
 
 
 def doubt_program(program: Program) -> Program:
