@@ -243,6 +243,8 @@ def gaussian_moment(
     ------
     ArgumentsError
         When the expression is not a polynomial in the variables.
+    DomainError
+        When the covariances given as numbers belong to no Gaussian.
 
     References
     ----------
@@ -266,6 +268,7 @@ def gaussian_moment(
                 call, f"({x}, {y}) is given twice", "a covariance is symmetric", "give it once"
             )
         table[x, y] = table[y, x] = exact(value, call)
+    _require_covariance(table, call)
     means = {x: exact(value, call) for x, value in (mean or {}).items()}
     variables = tuple(dict.fromkeys([x for x, _ in table] + list(means)))
     expression = sp.expand(exact(polynomial, call))
@@ -292,6 +295,28 @@ def gaussian_moment(
 
     terms = sp.Poly(expression, *variables).terms()
     return sp.expand(sp.Add(*[coefficient * moment(powers) for powers, coefficient in terms]))
+
+
+def _require_covariance(table: Mapping[tuple[sp.Symbol, sp.Symbol], sp.Expr], call: str) -> None:
+    """Refuse covariances that are no covariances, as far as they are numbers."""
+    known = [x for x, y in table if x == y and table[x, y].is_number]
+    numbers = [x for x in known if all(table.get((x, y), sp.S.Zero).is_number for y in known)]
+    matrix = sp.Matrix([[table.get((x, y), sp.S.Zero) for y in numbers] for x in numbers])
+    missing = next((x for x, y in table if (x, x) not in table and table[x, y] != 0), None)
+    negative = next((x for x, y in table if x == y and table[x, y].is_negative), None)
+    if negative is None and missing is None and (not numbers or matrix.is_positive_semidefinite):
+        return
+    wrong = f"the covariance of {', '.join(map(str, numbers))} has a negative eigenvalue"
+    if negative is not None:
+        wrong = f"the variance of {negative} is {table[negative, negative]}"
+    if missing is not None:
+        wrong = f"{missing} has a covariance and no variance"
+    raise DomainError(
+        call,
+        wrong,
+        "c^2 <= v w for every pair, and a variance is the mean of a square",
+        "{(x, x): v, (y, y): w, (x, y): c} with c**2 <= v*w",
+    )
 
 
 def _lowered(powers: tuple[int, ...], k: int) -> tuple[int, ...]:

@@ -53,6 +53,8 @@ def wishart_trace_moment(
     ------
     ArgumentsError
         When a power is not a positive integer, or K exceeds 6 (10395 pairings).
+    DomainError
+        When the dimension or the number of samples is a number but no positive integer.
 
     References
     ----------
@@ -130,7 +132,7 @@ def wishart_loop_equation(powers: Sequence[int], dimension: Exact, samples: Exac
     D*(D + P + 1)/P
     """
     call = f"wishart_loop_equation({list(powers)}, ...)"
-    size, count = exact(dimension, call), exact(samples, call)
+    size, count = _counts(dimension, samples, call)
 
     @cache
     def moment(orders: tuple[int, ...]) -> sp.Expr:
@@ -165,6 +167,19 @@ def _checked(powers: Sequence[int], call: str) -> tuple[int, ...]:
     return tuple(powers)
 
 
+def _counts(dimension: Exact, samples: Exact, call: str) -> tuple[sp.Expr, sp.Expr]:
+    size, count = exact(dimension, call), exact(samples, call)
+    for name, value in (("dimension", size), ("samples", count)):
+        if value.is_nonpositive or value.is_integer is False:
+            raise DomainError(
+                call,
+                f"{name} = {value} is no positive integer",
+                "it is a count, and a polynomial between counts is the average of nothing",
+                f"give {name} as a positive integer or a symbol",
+            )
+    return size, count
+
+
 def _by_pairings(
     powers: Sequence[int],
     dimension: Exact,
@@ -173,7 +188,7 @@ def _by_pairings(
     matchings: Callable[[int], Iterator[tuple[tuple[int, int], ...]]],
 ) -> sp.Expr:
     call = f"wishart_trace_moment({list(powers)}, ...)"
-    size, count = exact(dimension, call), exact(samples, call)
+    size, count = _counts(dimension, samples, call)
     orders = _checked(powers, call)
     total_order = sum(orders)
     if total_order > LARGEST_ORDER:
@@ -183,11 +198,6 @@ def _by_pairings(
             f"there are {sp.factorial2(2 * total_order - 1)} pairings to sum",
             f"wishart_loop_equation({list(powers)}, dimension, samples)",
         )
-    for name, value in (("dimension", size), ("samples", count)):
-        if value.is_nonpositive:
-            raise DomainError(
-                call, f"{name} = {value} is not positive", "it is a count", f"give {name} >= 1"
-            )
 
     def power_trace(k: int) -> sp.Expr:
         return size if covariance_trace is None else exact(covariance_trace(k), call)

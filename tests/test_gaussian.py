@@ -242,3 +242,20 @@ def test_refusals():
     # A decimal number is the rational it prints as.
     assert (w(a) * Fraction(1, 3)).equals(w(a) / 3)
     assert (w(a) * 0.1).equals(w(a) / 10)
+
+
+U, W = sp.symbols("u w")
+
+
+@pytest.mark.parametrize(
+    ("covariance", "match"),
+    [
+        ({(U, U): 1, (W, W): 1, (U, W): 2}, "negative eigenvalue"),
+        ({(U, U): -1}, "variance of u is -1"),
+        ({(U, U): 1, (U, W): sp.Rational(1, 2)}, "w has a covariance and no variance"),
+    ],
+)
+def test_covariances_of_no_gaussian_are_refused(covariance, match):
+    with pytest.raises(DomainError, match=match):
+        gaussian_moment(U**2 * W**2, covariance)
+    assert gaussian_moment(U**2 * W**2, {(U, U): 1, (W, W): 4, (U, W): 2}) == 12

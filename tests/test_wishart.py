@@ -172,7 +172,10 @@ def test_refusals():
         wishart_trace_moment([2, 0], D, P)
     with pytest.raises(ArgumentsError, match="loop_equation"):
         wishart_trace_moment([7], D, P)
-    with pytest.raises(DomainError, match="not positive"):
-        wishart_trace_moment([2], D, 0)
+    for count in (0, -3, sp.Rational(7, 2)):
+        with pytest.raises(DomainError, match="no positive integer"):
+            wishart_trace_moment([2], D, count)
+        with pytest.raises(DomainError, match="no positive integer"):
+            wishart_loop_equation([2], count, P)
     with pytest.raises(ArgumentsError, match="floating-point"):
         wishart_trace_moment([2], D, sp.Float(0.5))
