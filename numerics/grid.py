@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,7 @@ HEAVY = 5.0  # cost above which a value is worth an operand
 NANOSECONDS = 0.15  # per unit of cost and point
 COMPILE_NANOSECONDS = 1.5e9  # per stage
 
+CHECK_SHARE = 8  # conditions are looked at beforehand if they span so few of the points
 _COST = {
     "div": 6.0,
     "sqrt": 6.0,
@@ -89,10 +90,13 @@ class Cut:
         Smallest sets of axes first.
     whole : float
         Cost per point of the program in one piece.
+    unchecked : Stage
+        The last stage for points that are known to be valid.
     """
 
     stages: tuple[Stage, ...]
     whole: float
+    unchecked: Stage
     savings: Savings = field(default_factory=Savings, compare=False, repr=False)
 
     def saving(self, shape: Sequence[int]) -> float:
@@ -179,7 +183,9 @@ def _affordable(cut: Cut, precision: str, saving: float) -> bool:
     savings = cut.savings
     savings.total += saving
     if savings.compiled is None:
-        savings.compiled = all(is_compiled(stage.program, precision) for stage in cut.stages)
+        last = cut.unchecked if precision == "float64" else cut.stages[-1]
+        needed = (*cut.stages[:-1], last)
+        savings.compiled = all(is_compiled(stage.program, precision) for stage in needed)
     price = COMPILE_NANOSECONDS * (1 if precision == "float64" else 2) * len(cut.stages)
     savings.compiled = savings.compiled or savings.total > price
     return savings.compiled
@@ -191,7 +197,8 @@ def _run(cut: Cut, kernel: Any, arrays: list[Any], out: Any) -> Any:
     count = len(kernel.program.arguments)
     parts = len(arrays) // count
     values: dict[int, tuple[Any, ...]] = {}
-    for stage in cut.stages:
+    last = cut.unchecked if parts == 1 and _valid(kernel.program, arrays) else cut.stages[-1]
+    for stage in (*cut.stages[:-1], last):
         known = [[arrays[p + k * count] for k in range(parts)] for p in stage.arguments]
         known += [values[v] for v in stage.values]
         operands = [pair[k] for k in range(parts) for pair in known]
@@ -211,6 +218,26 @@ def _run(cut: Cut, kernel: Any, arrays: list[Any], out: Any) -> Any:
         for k, value in enumerate(stage.results):
             values[value] = results[parts * k : parts * (k + 1)]
     raise AssertionError("a cut ends with a stage on the whole grid")
+
+
+def _valid(program: Program, arrays: Sequence[Any]) -> bool:
+    """Tell whether every point of a grid is valid, from its axes; False if that would be dear."""
+    from numerics.mask import constraint_masks
+
+    size = _span(arrays)
+    by_name = dict(zip(program.arguments, arrays, strict=True))
+    together = [_span([by_name[n] for n in c.arguments]) for c in program.constraints]
+    if any(CHECK_SHARE * points > size for points in (*together, *(a.size for a in arrays))):
+        return False
+    floats = [np.asarray(a, dtype=float) for a in arrays]
+    if any(np.isnan(a).any() for a in floats):
+        return False
+    return all(bool(np.all(mask)) for mask in constraint_masks(program, floats))
+
+
+def _span(arrays: Sequence[Any]) -> int:
+    """Return the number of points that arrays span by broadcasting."""
+    return math.prod(np.broadcast_shapes(*(a.shape for a in arrays)))
 
 
 # ---- cutting
@@ -254,7 +281,33 @@ def cut_program(
         operands = len(stage.arguments) + len(stage.values) + len(stage.program.outputs)
         if operands * parts > 64:
             return None
-    return Cut(stages, sum(_cost(i) for i in cutter.instructions))
+    whole = sum(_cost(i) for i in cutter.instructions)
+    return Cut(stages, whole, _without_checks(stages[-1]))
+
+
+def _without_checks(stage: Stage) -> Stage:
+    """Return a last stage that takes every operand as valid, and only those it computes with."""
+    program, count = stage.program, len(stage.arguments)
+    kept = normal_form(replace(program, constraints=()))
+    used = sorted(i.attribute for i in kept if i.op in ("argument", "intermediate"))
+    written = tuple(
+        replace(i, op="intermediate", attribute=used.index(i.attribute))
+        if i.op in ("argument", "intermediate")
+        else i
+        for i in kept
+    )
+    return Stage(
+        stage.mask,
+        Program(
+            tuple(program.arguments[k] for k in used),
+            replace(program.body, instructions=written),
+            program.outputs,
+        ),
+        tuple(stage.arguments[k] for k in used if k < count),
+        tuple(stage.values[k - count] for k in used if k >= count),
+        (),
+        stage.cost,
+    )
 
 
 class _Cutter:
