@@ -45,7 +45,7 @@ def double_double(setting: Setting) -> list[Row]:
                 nanoseconds={n: paired.nanoseconds(n) for n in entries},
             )
         )
-    return [*rows, _against_mpmath(setting)]
+    return [*rows, _against_mpmath(setting), _root_against_mpmath(setting)]
 
 
 WORST = 200
@@ -95,6 +95,65 @@ def _against_mpmath(setting: Setting) -> Row:
         paired.ratio("mpmath", "double-double"),
         "x faster",
         at_least(1000.0),
+        nanoseconds={n: paired.nanoseconds(n) for n in paired.seconds},
+    )
+
+
+def _root_against_mpmath(setting: Setting) -> Row:
+    import mpmath
+
+    formula = root_form()
+    count, few = min(setting.points, 100_000), 20
+    points = scattered(formula, count)
+    pairs = formula.compile(precision="double-double")
+    columns = [[mpmath.mpf(float(v)) for v in p[:few]] for p in points.values()]
+
+    def at(tau: Any, alpha: Any, kappa: Any, rho: Any, lam: Any) -> Any:
+        q = (1 + rho) / alpha
+
+        def trace(u: Any) -> Any:
+            b = u + 1 - 1 / kappa
+            return 2 / (b + mpmath.sqrt(b**2 + 4 * u / kappa))
+
+        def steep(u: Any) -> Any:
+            m = trace(u)
+            return -(m**2 / kappa + m) / mpmath.sqrt((u + 1 - 1 / kappa) ** 2 + 4 * u / kappa)
+
+        xi = mpmath.findroot(
+            lambda x: x * trace(q + x) - tau * lam / x + tau - 1,
+            lam,
+            solver="newton",
+            df=lambda x: trace(q + x) + x * steep(q + x) + tau * lam / x**2,
+        )
+        z, m, slope = q + xi, trace(q + xi), steep(q + xi)
+        w = 1 - 2 * z * m - z**2 * slope
+        denominator = tau - (1 - 2 * xi * m - xi**2 * slope)
+        variance = (rho + z - z**2 * m - xi * w) / denominator * (m + xi * slope)
+        return 1 + rho - 2 * (1 - z * m) + (1 + q) * (w + variance)
+
+    def digits() -> list[Any]:
+        with mpmath.workdps(32):
+            return [at(*point) for point in zip(*columns, strict=True)]
+
+    out = np.empty(count), np.empty(count)
+    paired = interleave(
+        {
+            "double-double": Contender.of(pairs, count, out=out, **points),
+            "mpmath": Contender(digits, few),
+        },
+        min(setting.rounds, 5),
+        0.0,
+    )
+    high = pairs(**points)[0][:few]
+    np.testing.assert_allclose([float(v) for v in digits()], high, rtol=1e-12)
+    return Row(
+        "mpmath-root",
+        "root and error in double-double",
+        f"mpmath.findroot at 32 digits ({mpmath.libmp.BACKEND} integers), by Newton from xi = lam",
+        paired.ratio("mpmath", "double-double"),
+        "x faster",
+        at_least(1000.0),
+        note=f"{few} points with the exact slope, error at the root included",
         nanoseconds={n: paired.nanoseconds(n) for n in paired.seconds},
     )
 

@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+import sympy as sp
 
 import derivations
 from derive.formula import Formula
@@ -117,6 +118,25 @@ def root_slope(xi: Any, tau: Any, alpha: Any, kappa: Any, rho: Any, lam: Any) ->
     """Return the derivative of the fixed point in xi."""
     m, slope = resolvent_trace(kappa, (1 + rho) / alpha + xi)
     return m + xi * slope + tau * lam / xi**2
+
+
+@cache
+def root_by_sympy() -> tuple[Any, Any, Any]:
+    """Return the fixed point, its slope and the error at the root as lambdify makes them."""
+    xi, tau, alpha, kappa, rho, lam = symbols = sp.symbols("xi tau alpha kappa rho lam")
+    u, q = sp.Symbol("u"), (1 + rho) / alpha
+    b = u + 1 - 1 / kappa
+    trace = 2 / (b + sp.sqrt(b**2 + 4 * u / kappa))
+    z = q + xi
+    m, slope = (e.subs(u, z) for e in (trace, sp.diff(trace, u)))
+    condition = xi * m - tau * lam / xi + tau - 1
+    w = 1 - 2 * z * m - z**2 * slope
+    denominator = tau - (1 - 2 * xi * m - xi**2 * slope)
+    variance = (rho + z - z**2 * m - xi * w) / denominator * (m + xi * slope)
+    error = 1 + rho - 2 * (1 - z * m) + (1 + q) * (w + variance)
+    lines = (condition, sp.diff(condition, xi), error)
+    condition, slope, error = (sp.lambdify(symbols, e, modules="numpy", cse=True) for e in lines)
+    return condition, slope, error
 
 
 def root_below(tau: Any, alpha: Any, kappa: Any, rho: Any, lam: Any) -> Any:
