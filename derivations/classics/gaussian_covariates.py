@@ -2,6 +2,7 @@ r"""Ridge regression on Gaussian covariates with a power-law spectrum: the saddl
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,7 @@ from derivations.classics.ridge_replica import (
     v,
     xi,
 )
+from derivations.classics.ridge_samples import teacher_student
 from derive.deterministic_equivalent import definition
 from derive.fixed_point import Branch, FixedPoint
 from derive.registry import derivation
@@ -152,24 +154,17 @@ def gaussian_covariates(page):
 @gaussian_covariates.simulate
 def simulate_gaussian_covariates(
     *, size: int = 96, seeds: int = 24, seed: int = 0, tau: float, lam: float, sigma2: float,
-    a: float, b: float, c: float, v: float, N: int,
+    a: float, b: float, c: float, v: float, N: float,
 ) -> SimulationResult:  # fmt: skip
-    """Fit ridge regression on a power-law spectrum of N modes over seeds; size is not used."""
-    samples = max(1, round(tau * N))
-    place = np.arange(1, N + 1)
-    spectrum, power = c * place ** -float(b), v * place ** -float(a)
-
-    def sampler(rng: np.random.Generator) -> dict[str, float]:
-        teacher = np.sqrt(power) * rng.standard_normal(N)
-        x = rng.standard_normal((samples, N)) * np.sqrt(spectrum / N)
-        labels = x @ teacher + np.sqrt(sigma2) * rng.standard_normal(samples)
-        system = x.T @ x + samples / N * lam * np.eye(N)
-        student = np.linalg.solve(system, x.T @ labels)
-        return {"error": sigma2 + float(spectrum @ (student - teacher) ** 2) / N}
-
+    """Fit ridge regression over seeds, each of N modes repeated as often as the size allows."""
+    place = np.repeat(np.arange(1, round(N) + 1), max(1, round(size / N)))
+    samples = max(1, round(tau * len(place)))
+    draw = partial(teacher_student, samples=samples, spectrum=c * place ** -float(b),
+                   teacher=v * place ** -float(a), sigma2=sigma2, lam=lam)  # fmt: skip
     return averaged(
-        "classics.gaussian_covariates", sampler, size=N, seeds=seeds, seed=seed,
-        parameters={"tau": samples / N, "lam": lam, "sigma2": sigma2, "a": a, "b": b, "c": c,
-                    "v": v, "N": N},
+        "classics.gaussian_covariates", lambda rng: {"error": draw(rng)["error"]},
+        size=len(place), seeds=seeds, seed=seed,
+        parameters={"tau": samples / len(place), "lam": lam, "sigma2": sigma2, "a": a, "b": b,
+                    "c": c, "v": v, "N": round(N)},
         counts={"n": samples},
     )  # fmt: skip

@@ -2,12 +2,13 @@ r"""Teacher-student ridge regression by replicas: overlaps, the Bayes point, and
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 import sympy as sp
 
 from derivations.classics.ensembles import averaged, eigenvalues_with_shares
+from derivations.classics.ridge_samples import teacher_student
 from derive.deterministic_equivalent import (
     SampleCovariance,
     definition,
@@ -341,22 +342,31 @@ def simulate_ridge_replica(
     """Fit ridge regression to a random teacher over seeds; both overlaps and the error."""
     samples = max(1, round(tau * size))
     spectrum, (share, _) = eigenvalues_with_shares([s_1, s_2], [p, 1 - p], size)
-
-    def sampler(rng: np.random.Generator) -> dict[str, float]:
-        teacher = np.sqrt(rho) * rng.standard_normal(size)
-        x = rng.standard_normal((samples, size)) * np.sqrt(spectrum / size)
-        labels = x @ teacher + np.sqrt(sigma2) * rng.standard_normal(samples)
-        system = x.T @ x + samples / size * lam * np.eye(size)
-        student = np.linalg.solve(system, x.T @ labels)
-        return {
-            "m": float(student @ teacher) / size,
-            "q": float(student @ student) / size,
-            "error": sigma2 + float(spectrum @ (student - teacher) ** 2) / size,
-        }
-
+    draw = partial(teacher_student, samples=samples, spectrum=spectrum,
+                   teacher=np.full(size, rho), sigma2=sigma2, lam=lam)  # fmt: skip
     return averaged(
-        "classics.ridge_replica", sampler, size=size, seeds=seeds, seed=seed,
+        "classics.ridge_replica", draw, size=size, seeds=seeds, seed=seed,
         parameters={"tau": samples / size, "lam": lam, "rho": rho, "sigma2": sigma2, "s_1": s_1,
                     "s_2": s_2, "p": share},
+        counts={"n": samples},
+    )  # fmt: skip
+
+
+@ridge_two_routes.simulate
+def simulate_ridge_two_routes(
+    *, size: int = 96, seeds: int = 24, seed: int = 0, tau: float, lam: float, sigma2: float,
+    s_1: float, s_2: float, p: float, theta_1: float, theta_2: float,
+) -> SimulationResult:  # fmt: skip
+    """Fit ridge regression to a teacher with a variance in each eigenspace over seeds."""
+    samples = max(1, round(tau * size))
+    spectrum, (share, _) = eigenvalues_with_shares([s_1, s_2], [p, 1 - p], size)
+    teacher, _ = eigenvalues_with_shares([theta_1, theta_2], [p, 1 - p], size)
+    draw = partial(teacher_student, samples=samples, spectrum=spectrum, teacher=teacher,
+                   sigma2=sigma2, lam=lam)  # fmt: skip
+    return averaged(
+        "classics.ridge_two_routes", lambda rng: {"error": draw(rng)["error"]}, size=size,
+        seeds=seeds, seed=seed,
+        parameters={"tau": samples / size, "lam": lam, "sigma2": sigma2, "s_1": s_1, "s_2": s_2,
+                    "p": share, "theta_1": theta_1, "theta_2": theta_2},
         counts={"n": samples},
     )  # fmt: skip

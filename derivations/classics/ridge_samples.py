@@ -61,3 +61,26 @@ def simulated_ridge(
         parameters=parameters,
         counts={"n": samples},
     )
+
+
+def teacher_student(
+    rng: np.random.Generator,
+    *,
+    samples: int,
+    spectrum: np.ndarray,
+    teacher: np.ndarray,
+    sigma2: float,
+    lam: float,
+) -> dict[str, float]:
+    """Fit one random teacher with given variances of its weights; both overlaps and the error."""
+    size = len(spectrum)
+    weights = np.sqrt(teacher) * gaussian(rng, 1, size)[0]
+    x = gaussian(rng, samples, size, 1 / size) * np.sqrt(spectrum)
+    labels = x @ weights + gaussian(rng, samples, 1, sigma2)[:, 0]
+    system = x.conj().T @ x + samples / size * lam * np.eye(size)
+    student = np.linalg.solve(system, x.conj().T @ labels)
+    return {
+        "m": float(np.vdot(weights, student).real) / size,
+        "q": float(np.vdot(student, student).real) / size,
+        "error": sigma2 + float(spectrum @ np.abs(student - weights) ** 2) / size,
+    }
