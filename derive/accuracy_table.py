@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 SCATTERED, EDGES, RESTARTS = 10_000, 500, 32
 WIDTH = 1e6  # positive arguments range over 1/WIDTH to WIDTH
 DRAWS = 20  # of as many points each, for those that lie in the domain
+COUNTS = 16.0  # how far an integer argument goes beyond its smallest value
 KEPT = 8
 SINGLED_OUT = 40  # scattered points at which float64 alone is measured
 GROWTH = 2.0  # an entry may not get worse by more
@@ -161,7 +162,7 @@ def _range_of(q: Quantity | None) -> tuple[float, float, tuple[float, ...], bool
     if q.symbol.is_integer:
         first = low + 1 if q.lower_open else low
         first = first if math.isfinite(first) else -50.0
-        return first, min(high, first + 100.0), tuple(s for s in special if math.isfinite(s)), True
+        return first, min(high, first + COUNTS), tuple(s for s in special if math.isfinite(s)), True
     if math.isinf(low):
         return -1e3 if math.isinf(high) else high - 1e3, min(high, 1e3), tuple(special), False
     if math.isinf(high):
