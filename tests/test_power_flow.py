@@ -1,11 +1,14 @@
 """Dominant balance of differential equations and the training-time law."""
 
 from dataclasses import replace
+from fractions import Fraction
 
 import mpmath
+import numpy as np
 import pytest
 import sympy as sp
 
+import derivations
 from derive.asymptotic_series import AsymptoticSeries
 from derive.asymptotics import crossover
 from derive.errors import ConditionError
@@ -151,3 +154,35 @@ def test_a_wrong_clock_is_refuted():
     wrong = replace(lead, coefficient=lead.coefficient.subs(c, 2 * c))
     series = AsymptoticSeries(t, sp.oo, (wrong,), None)
     assert not replace(law, series=series).evidence(values, [20, 80, 320]).passed
+
+
+def test_the_page_of_gradient_flow_against_modes_followed_step_by_step():
+    page = derivations.get("classics.power_law_flow")
+    run = page.simulate(size=200, seeds=64, seed=3, a=2.2, b=1.5, c=0.6, h=1.4, t=30.0)
+    values = run.values["loss_modes"]
+    exact = {name: Fraction(run.parameters[name]) for name in page.results["loss_modes"].args}
+    expected = float(page.results["loss_modes"].ball(bits=60, **exact).midpoint)
+    error = values.std(ddof=1) / np.sqrt(len(values))
+    assert error < 0.1 * expected and abs(values.mean() - expected) < 4 * error
+
+
+def test_what_modes_miss_of_the_law_is_smaller_than_every_power():
+    """2000 modes at times well before the last one decays: their tail, and nothing else."""
+    results = derivations.get("classics.power_law_flow").results
+    at = {"a": "3", "b": "3/2", "c": "3/5", "h": "7/5"}
+    gaps = []
+    for time in ("20", "80", "320"):
+        law = results["loss"].ball(bits=60, t=time, **at).midpoint
+        modes = results["loss_modes"].ball(bits=60, t=time, N=2000, **at).midpoint
+        tail = Fraction(mpmath.nstr(mpmath.mpf(7) / 5 * mpmath.zeta(3, 2001), 15))
+        gaps.append(float(abs(law - modes - tail) / law))
+    assert gaps[0] < 1e-3 and gaps[1] < 1e-6, "each fourfold time would gain a fixed factor"
+    assert gaps[1] < gaps[0] ** 1.5
+
+
+def test_the_page_of_growth_against_steps():
+    page = derivations.get("classics.power_law_growth")
+    at = {"K": 1.7, "r": 2.5, "g_0": 0.8, "t": 40.0}
+    values = page.simulate(seeds=2, seed=1, **at).values["growth_exact"]
+    exact = page.results["growth_exact"].ball(bits=60, **{k: Fraction(v) for k, v in at.items()})
+    assert values == pytest.approx(float(exact.midpoint), rel=1e-6)
