@@ -9,7 +9,6 @@ keeps no record.
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 import json
 import os
 import sys
@@ -19,13 +18,14 @@ from typing import TYPE_CHECKING, Any
 
 from numerics.cache import store
 from numerics.errors import DeriveError
+from numerics.versions import installed_version
 
 if TYPE_CHECKING:
     from derive.derivation import Card, Outcome
     from derive.verdict import Verdict
 
 KIND, CATALOGUE = "derivation", "catalogue"
-BUILT_ON = ("sympy", "python-flint")  # what verdicts rest on besides the sources
+BUILT_ON = {"sympy": "sympy", "python-flint": "flint"}  # what verdicts rest on besides the sources
 
 
 def sources_digest() -> str:
@@ -46,8 +46,8 @@ def _digest(roots: tuple[tuple[str, str], ...]) -> str:
     here = os.path.dirname(os.path.abspath(__file__))
     engine = (("derive", here), ("numerics", os.path.join(os.path.dirname(here), "numerics")))
     digest = hashlib.sha256(sys.version.encode())
-    for built_on in BUILT_ON:
-        digest.update(f"{built_on} {importlib.metadata.version(built_on)}\0".encode())
+    for built_on, module in BUILT_ON.items():
+        digest.update(f"{built_on} {installed_version(built_on, module)}\0".encode())
     for package, folder in (*engine, *roots):
         for name, path in sorted(_python_files(folder, package)):
             with open(path, "rb") as file:

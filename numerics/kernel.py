@@ -24,6 +24,7 @@ from numerics.cache import store, warn_once
 from numerics.errors import ArgumentsError
 from numerics.object_code import Counters, cpu_features, ufunc_from_object
 from numerics.program import Program
+from numerics.versions import installed_version
 
 PARTS = {"float64": 1, "double-double": 2}  # floats per number
 SENTINELS = 8
@@ -296,7 +297,7 @@ def _environment() -> tuple[str, ...]:
 
     return (
         f"generator {_generator_digest()}",
-        f"numba {_numba_version(os.path.dirname(os.path.dirname(llvmlite.__file__)))}",
+        f"numba {installed_version('numba', 'numba')}",
         f"llvmlite {llvmlite.__version__}",
         f"numpy {np.__version__}",
         f"python {sys.version.split()[0]}",
@@ -314,19 +315,6 @@ def _generator_digest() -> str:
         with open(os.path.join(folder, f"{module}.py"), "rb") as file:
             digest.update(file.read())
     return digest.hexdigest()[:16]
-
-
-def _numba_version(packages: str) -> str:
-    """Find numba's version from the name of its metadata folder, at a tenth of the usual cost."""
-    try:
-        found = [n for n in os.listdir(packages) if n.startswith("numba-") and "-info" in n]
-    except OSError:
-        found = []
-    if len(found) == 1:
-        return found[0].removeprefix("numba-").split(".dist-info")[0]
-    from importlib.metadata import version
-
-    return version("numba")
 
 
 def _ufunc(program: Program, precision: str, data: bytes) -> tuple[np.ufunc, Counters]:
