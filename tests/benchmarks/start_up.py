@@ -58,6 +58,7 @@ def _run(program: str) -> tuple[float, float]:
     environment = dict(os.environ)
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         environment[name] = "1"  # a library that starts threads at import is not what is timed
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # all that is compared has been compiled
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     began = time.perf_counter()
     subprocess.run([sys.executable, "-c", program], check=True, env=environment, cwd=REPOSITORY)
