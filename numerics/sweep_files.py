@@ -290,12 +290,8 @@ _WRITERS: dict[str, Callable[[Path, Study, Labels, Blocks], None]] = {
 
 
 def _netcdf() -> Any:
-    """Return a class that opens netCDF 4 files, of whichever library is there."""
-    try:
-        from netCDF4 import Dataset  # pyright: ignore[reportMissingImports]
-    except ImportError:
-        return _library("h5netcdf.legacyapi").Dataset
-    return Dataset
+    """Return a class that opens netCDF 4 files."""
+    return _library("netCDF4").Dataset
 
 
 def _library(name: str) -> Any:
