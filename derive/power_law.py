@@ -116,6 +116,34 @@ class SourceCapacity:
         alpha, beta = reject_floats("from_paquette2024", alpha, beta)
         return cls(2 * alpha, (2 * alpha + 2 * beta - 1) / (2 * alpha), **scales)  # type: ignore[arg-type]
 
+    @classmethod
+    def from_steinwart2009(cls, p: object, beta: object, **scales: object) -> SourceCapacity:
+        """Read ``lambda_k ~ k**-(1/p)``, approximation error ``A(e) ~ e**beta`` (COLT 2009).
+
+        There ``A(e) = min e |f|**2 + |f - f_target|**2``, which follows the target for
+        ``beta <= 1`` only; beyond, it says no more than ``beta = 1``.
+
+        Raises
+        ------
+        ConditionError
+            When ``beta`` exceeds 1.
+        """
+        exponent, source = reject_floats("from_steinwart2009", p, beta)
+        if (source - 1).is_positive:
+            raise ConditionError(
+                "from_steinwart2009",
+                f"beta = {source} exceeds 1",
+                "the approximation error of a ridge saturates at its first power",
+                "from_cui2021(alpha, r), whose source r is not limited",
+            )
+        return cls(1 / exponent, source, **scales)  # type: ignore[arg-type]
+
+    @classmethod
+    def from_lin2024(cls, a: object, b: object, **scales: object) -> SourceCapacity:
+        """Read ``lambda_k ~ k**-a``, target variance ``~ k**-b`` (arXiv:2406.08466)."""
+        a, b = reject_floats("from_lin2024", a, b)
+        return cls(a, (b - 1) / a, **scales)  # type: ignore[arg-type]
+
     def bordelon2024(self) -> tuple[Expression, Expression]:
         """Give ``(a, b)`` with ``omega_k lambda_k ~ k**-a``, ``lambda_k ~ k**-b``."""
         return sp.expand(self.nu * self.beta + 1), self.nu
@@ -154,6 +182,14 @@ class SourceCapacity:
     def paquette2024(self) -> tuple[Expression, Expression]:
         """Give ``(alpha, beta)`` of arXiv:2405.15074."""
         return self.nu / 2, sp.expand((self.nu * self.beta + 1 - self.nu) / 2)
+
+    def steinwart2009(self) -> tuple[Expression, Expression]:
+        """Give ``(p, beta)``; the approximation error follows the target for ``beta <= 1``."""
+        return 1 / self.nu, self.beta
+
+    def lin2024(self) -> tuple[Expression, Expression]:
+        """Give ``(a, b)`` with ``lambda_k ~ k**-a``, ``omega_k lambda_k ~ k**-b``."""
+        return self.nu, sp.expand(self.nu * self.beta + 1)
 
     def eigenvalue(self, k: Expression) -> Expression:
         """Eigenvalue ``lambda_k``."""

@@ -127,6 +127,15 @@ def test_case_21_the_ridge_approaches_its_law_on_time(power, scale):
     assert rate == pytest.approx(power + 1, abs=0.05)
 
 
+def test_case_21_homogeneity_in_both_scales():
+    at = {"b": 1.5, "n": 7.0}
+    one = value("power_law_ridge", "kappa_exact", c=2.5, **at)
+    assert value("power_law_ridge", "kappa_exact", c=7.5, **at) == pytest.approx(3 * one, rel=1e-15)
+    loss = value("power_law_error", "error_exact", a=2.2, h=0.7, **at)
+    other = value("power_law_error", "error_exact", a=2.2, h=2.1, **at)
+    assert other == pytest.approx(3 * loss, rel=1e-15)
+
+
 @pytest.mark.parametrize(("source", "power"), [(2.2, 1.5), (3.5, 2.5)])
 def test_case_21_the_error_follows_the_source(source, power):
     at = {"a": source, "b": power, "h": 0.7}

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import mpmath
+import numpy as np
 import pytest
 import sympy as sp
 from hypothesis import given, settings
@@ -42,6 +43,12 @@ def test_converters_invert(u, v, w):
     teacher, student = law.spigler2020(w)
     assert SourceCapacity.from_spigler2020(teacher, student, w, **scales) == law
     assert SourceCapacity.from_paquette2024(*law.paquette2024(), **scales) == law
+    assert SourceCapacity.from_lin2024(*law.lin2024(), **scales) == law
+    if v <= 1:
+        assert SourceCapacity.from_steinwart2009(*law.steinwart2009(), **scales) == law
+    else:
+        with pytest.raises(ConditionError, match="exceeds 1"):
+            SourceCapacity.from_steinwart2009(*law.steinwart2009(), **scales)
     flat = SourceCapacity.from_maloney2022(u, **scales)
     assert flat.maloney2022() == u
 
@@ -56,6 +63,8 @@ def test_conventions_describe_the_same_modes(k):
     assert law.source(k) == R(3, 7) * k**-source
     alpha, r = law.cui2021()
     assert sp.simplify(law.source(k) - R(3, 7) * k ** -(1 + 2 * r * alpha)) == 0
+    a_lin, b_lin = law.lin2024()
+    assert law.eigenvalue(k) == R(5, 2) * k**-a_lin and law.source(k) == R(3, 7) * k**-b_lin
     alpha, slope = law.paquette2024()
     weight = law.source(k) / law.eigenvalue(k)
     assert sp.simplify(weight - R(6, 35) * k ** (-2 * slope)) == 0
@@ -363,3 +372,13 @@ def test_the_scale_where_two_laws_cross():
     assert abs(sp.N(first / second, 30) ** 2 - 1) < 1e-20
     with pytest.raises(ConditionError, match="smaller than every power"):
         _ = LAW.sum(exponential(), t).expansion({}).crossover
+
+
+def test_the_approximation_error_has_the_exponent_it_is_named_for():
+    """Steinwart's A(e) by its own definition, mode by mode: min over f of e|f|^2 + |f - g|^2."""
+    law = SourceCapacity.from_steinwart2009(R(2, 3), R(2, 5))
+    place = np.arange(1.0, 2e6)
+    spectrum = np.power(place, -float(law.nu))
+    target = np.power(place, -float(law.nu * law.beta + 1))
+    errors = [np.sum(target * e / (spectrum + e)) for e in (1e-4, 1e-5)]
+    assert np.log10(errors[0] / errors[1]) == pytest.approx(0.4, abs=0.01)
