@@ -49,16 +49,23 @@ if TYPE_CHECKING:
     from derive.algebraic_law import AlgebraicLaw as AlgebraicLaw
     from derive.algebraic_law import law_from_equation as law_from_equation
     from derive.algebraic_law import law_from_moments as law_from_moments
+    from derive.algebraic_number import AlgebraicNumber as AlgebraicNumber
     from derive.asymptotics import AlgebraicQuantity as AlgebraicQuantity
     from derive.asymptotics import crossover as crossover
     from derive.atom import Atom as Atom
     from derive.atom import atom_mass as atom_mass
     from derive.compute_optimum import ComputeOptimum as ComputeOptimum
     from derive.compute_optimum import Resource as Resource
+    from derive.density import average as average
     from derive.density import density_ball as density_ball
+    from derive.density import stieltjes_ball as stieltjes_ball
     from derive.density import total_mass as total_mass
     from derive.deterministic_equivalent import SampleCovariance as SampleCovariance
+    from derive.deterministic_equivalent import name_degrees_of_freedom as name_degrees_of_freedom
     from derive.deterministic_equivalent import one_resolvent as one_resolvent
+    from derive.deterministic_equivalent import (
+        resolvent_sample_resolvent as resolvent_sample_resolvent,
+    )
     from derive.deterministic_equivalent import two_resolvents as two_resolvents
     from derive.domain import Domain as Domain
     from derive.domain import Notation as Notation
@@ -66,6 +73,7 @@ if TYPE_CHECKING:
     from derive.draft import Draft as Draft
     from derive.dyson import DysonSystem as DysonSystem
     from derive.dyson import dyson_equations as dyson_equations
+    from derive.dyson import solve_numerically as solve_numerically
     from derive.elimination import eliminate_to_polynomials as eliminate_to_polynomials
     from derive.errors import DeriveError as DeriveError
     from derive.errors import RefutedError as RefutedError
@@ -103,6 +111,9 @@ if TYPE_CHECKING:
     from derive.law import marchenko_pastur as marchenko_pastur
     from derive.law import semicircle as semicircle
     from derive.law import wachter as wachter
+    from derive.law_from_transform import law_from_r_transform as law_from_r_transform
+    from derive.law_from_transform import law_from_s_transform as law_from_s_transform
+    from derive.law_from_transform import law_from_tau_transform as law_from_tau_transform
     from derive.law_image import affine as affine
     from derive.law_image import inverse as inverse
     from derive.law_image import moebius as moebius
@@ -125,26 +136,36 @@ if TYPE_CHECKING:
     from derive.replica import ReplicaSymmetry as ReplicaSymmetry
     from derive.replica import ReplicatedAction as ReplicatedAction
     from derive.replica import disorder_average as disorder_average
+    from derive.replica_matrix import ReplicaSymmetricMatrix as ReplicaSymmetricMatrix
+    from derive.replica_matrix import replica_limit as replica_limit
     from derive.replica_saddle import ground_state as ground_state
     from derive.replica_saddle import zero_temperature_ansatz as zero_temperature_ansatz
+    from derive.ridge_fixed_point import effective_ridge_fixed_point as effective_ridge_fixed_point
+    from derive.ridge_fixed_point import effective_ridge_in_traces as effective_ridge_in_traces
     from derive.rotated_product import RotatedProduct as RotatedProduct
     from derive.rotated_product import rotated_one_resolvent as rotated_one_resolvent
     from derive.rotated_product import rotated_two_resolvents as rotated_two_resolvents
     from derive.simulation_sweep import sweep_simulation as sweep_simulation
     from derive.spectral_trace import SpectralTrace as SpectralTrace
     from derive.spectral_trace import Spectrum as Spectrum
+    from derive.spectral_trace import difference_vanishes as difference_vanishes
+    from derive.spectral_trace import partial_fractions as partial_fractions
     from derive.spectrum_law import EmpiricalLaw as EmpiricalLaw
     from derive.spectrum_law import PowerLaw as PowerLaw
     from derive.spectrum_tables import at_power_law as at_power_law
     from derive.spectrum_tables import at_table as at_table
     from derive.spectrum_tables import quadrature_table as quadrature_table
     from derive.spectrum_values import at_atoms as at_atoms
+    from derive.spectrum_values import at_density as at_density
+    from derive.spectrum_values import at_matrices as at_matrices
     from derive.spike import Outlier as Outlier
     from derive.spike import additive_spike as additive_spike
     from derive.spike import multiplicative_spike as multiplicative_spike
     from derive.step import Step as Step
+    from derive.support import critical_points as critical_points
     from derive.tauberian import Accumulation as Accumulation
     from derive.transforms import moment_transform as moment_transform
+    from derive.transforms import r_polynomial as r_polynomial
     from derive.transforms import r_transform as r_transform
     from derive.transforms import s_transform as s_transform
     from derive.transforms import stieltjes_transform as stieltjes_transform
@@ -153,6 +174,7 @@ if TYPE_CHECKING:
     from derive.verdict import Verdict as Verdict
     from derive.wishart import complex_wishart_trace_moment as complex_wishart_trace_moment
     from derive.wishart import wishart_trace_moment as wishart_trace_moment
+    from derive.word_trace import WordTrace as WordTrace
     from derive.words import Deterministic as Deterministic
     from derive.words import Gaussian as Gaussian
     from derive.words import Identity as Identity
@@ -162,16 +184,21 @@ _HOME = {
     "AlgebraicLaw": "algebraic_law",
     "law_from_equation": "algebraic_law",
     "law_from_moments": "algebraic_law",
+    "AlgebraicNumber": "algebraic_number",
     "AlgebraicQuantity": "asymptotics",
     "crossover": "asymptotics",
     "Atom": "atom",
     "atom_mass": "atom",
     "ComputeOptimum": "compute_optimum",
     "Resource": "compute_optimum",
+    "average": "density",
     "density_ball": "density",
+    "stieltjes_ball": "density",
     "total_mass": "density",
     "SampleCovariance": "deterministic_equivalent",
+    "name_degrees_of_freedom": "deterministic_equivalent",
     "one_resolvent": "deterministic_equivalent",
+    "resolvent_sample_resolvent": "deterministic_equivalent",
     "two_resolvents": "deterministic_equivalent",
     "Domain": "domain",
     "Notation": "domain",
@@ -179,6 +206,7 @@ _HOME = {
     "Draft": "draft",
     "DysonSystem": "dyson",
     "dyson_equations": "dyson",
+    "solve_numerically": "dyson",
     "eliminate_to_polynomials": "elimination",
     "DeriveError": "errors",
     "RefutedError": "errors",
@@ -216,6 +244,9 @@ _HOME = {
     "marchenko_pastur": "law",
     "semicircle": "law",
     "wachter": "law",
+    "law_from_r_transform": "law_from_transform",
+    "law_from_s_transform": "law_from_transform",
+    "law_from_tau_transform": "law_from_transform",
     "affine": "law_image",
     "inverse": "law_image",
     "moebius": "law_image",
@@ -238,26 +269,36 @@ _HOME = {
     "ReplicaSymmetry": "replica",
     "ReplicatedAction": "replica",
     "disorder_average": "replica",
+    "ReplicaSymmetricMatrix": "replica_matrix",
+    "replica_limit": "replica_matrix",
     "ground_state": "replica_saddle",
     "zero_temperature_ansatz": "replica_saddle",
+    "effective_ridge_fixed_point": "ridge_fixed_point",
+    "effective_ridge_in_traces": "ridge_fixed_point",
     "RotatedProduct": "rotated_product",
     "rotated_one_resolvent": "rotated_product",
     "rotated_two_resolvents": "rotated_product",
     "sweep_simulation": "simulation_sweep",
     "SpectralTrace": "spectral_trace",
     "Spectrum": "spectral_trace",
+    "difference_vanishes": "spectral_trace",
+    "partial_fractions": "spectral_trace",
     "EmpiricalLaw": "spectrum_law",
     "PowerLaw": "spectrum_law",
     "at_power_law": "spectrum_tables",
     "at_table": "spectrum_tables",
     "quadrature_table": "spectrum_tables",
     "at_atoms": "spectrum_values",
+    "at_density": "spectrum_values",
+    "at_matrices": "spectrum_values",
     "Outlier": "spike",
     "additive_spike": "spike",
     "multiplicative_spike": "spike",
     "Step": "step",
+    "critical_points": "support",
     "Accumulation": "tauberian",
     "moment_transform": "transforms",
+    "r_polynomial": "transforms",
     "r_transform": "transforms",
     "s_transform": "transforms",
     "stieltjes_transform": "transforms",
@@ -266,6 +307,7 @@ _HOME = {
     "Verdict": "verdict",
     "complex_wishart_trace_moment": "wishart",
     "wishart_trace_moment": "wishart",
+    "WordTrace": "word_trace",
     "Deterministic": "words",
     "Gaussian": "words",
     "Identity": "words",
