@@ -219,7 +219,7 @@ class _Charging(Tape):
             yes, no = (values[v] for v in i.inputs[-2:])
             jump = self.op("mul", slope.value, self.op("sub", yes, no))
             guarded = Slope(jump, slope.guard | {(mask, True)})
-            self._add(guarded, self.one, 2**53)
+            self._add(guarded, self.builder.constant(2**53), 1)  # in units of u
 
     def _charge_sum(self, i: Instruction, block: Block, values: Values, slopes: Slopes) -> None:
         """Add the contributions inside the terms, and those of the additions."""

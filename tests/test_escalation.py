@@ -171,3 +171,27 @@ def test_the_spread_is_never_beaten_by_far():
     high, low = compile_program(program, "double-double")(*operands)
     error = np.abs((value - high) - low) / np.abs(high) / 2.0**-53
     assert np.max(error / np.sqrt(variance)) < 2.0
+
+
+def test_a_branch_picked_by_rounding_is_decided_by_more_digits():
+    b = Builder(("x",))
+    x = b.argument("x")
+    third = b.op("div", b.constant(1), b.constant(3))
+    product = b.op("mul", x, third)  # rounds to one for some x beside three
+    taken = b.select(b.op("less", product, b.constant(1)), b.constant(5), b.constant(7))
+    kernel = EscalatingKernel(b.program({"f": b.op("mul", taken, x)}))
+    near = 3 + np.arange(-4, 5) * 2.0**-51
+    exact = np.where(near < 3, 5.0, 7.0) * near
+    decided = kernel(near)
+    assert np.array_equal(decided[near != 3], exact[near != 3])
+    assert kernel.escalated.balls >= 3
+    far = np.linspace(1, 2, 100)
+    before = kernel.escalated
+    kernel(far)
+    assert kernel.escalated.balls == before.balls  # nobody doubts a comparison that is clear
+    clipped = b.op("maximum", b.constant(0), b.op("sub", b.constant(1), product))
+    kernel = EscalatingKernel(b.program({"g": clipped}))
+    wide = 3 * (1 - 2.0 ** -np.arange(30.0, 52.0))
+    found = kernel(wide)
+    true = [max(0.0, float(1 - Fraction(v) / 3)) for v in wide]
+    np.testing.assert_allclose(found, true, rtol=1e-15)

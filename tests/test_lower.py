@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+import numpy as np
 import pytest
 import sympy as sp
 
 from numerics.ball import evaluate
-from numerics.errors import LoweringError
+from numerics.errors import ConvergenceError, LoweringError
 from numerics.functions import ResolventTrace, textbook
+from numerics.kernel import compile_program
 from numerics.lower import Condition, Let, Solve, lower
 from numerics.program import Program, walk
 
@@ -101,3 +103,26 @@ def test_resolvent_trace_at_infinite_kappa_is_that_of_the_identity():
     assert ResolventTrace(sp.oo, u) == 1 / (1 + u)
     assert value(ResolventTrace(kappa, u), kappa="inf", u=3) == 0.25
     assert textbook(1 + ResolventTrace(kappa, u)).has(ResolventTrace) is False
+
+
+def test_a_root_outside_the_region_of_its_branch_is_no_number():
+    x, a = sp.Symbol("x", real=True), sp.Symbol("a", positive=True)
+    newton = ((x + a / x) / 2,)
+    for start, region, inside in (
+        (-1, x > 0, False),
+        (1, x > 0, True),
+        (1, sp.And(x > 0, x >= sp.sqrt(a)), True),  # its end belongs to it, rounding or not
+        (1, x <= sp.sqrt(a), True),
+        (1, sp.Or(x < -a, x > 2 * sp.sqrt(a)), False),
+    ):
+        solve = Solve((x,), (sp.Integer(start),), (), newton, (x**2 - a,), region)
+        program = lower([a], [solve], {"x": x})
+        found = compile_program(program)(np.array([0.3, 2.0, 7.0]))
+        assert np.isfinite(found).all() if inside else np.isnan(found).all()
+        if inside:
+            assert abs(evaluate(program, bits=64, a=2)["x"].midpoint ** 2 - 2) < 1e-15
+        else:
+            with pytest.raises(ConvergenceError):
+                evaluate(program, bits=64, a=2)
+    with pytest.raises(LoweringError, match="no order relation"):
+        lower([a], [Solve((x,), (a,), (), newton, (x**2 - a,), sp.Ne(x, 0))], {"x": x})
