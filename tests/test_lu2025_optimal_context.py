@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import derivations
-from derivations.lu2025.optimal_context import best_context
+from derivations.lu2025 import best_context
 from derive.errors import DomainError
 
 POINTS = [
@@ -102,3 +102,18 @@ def test_points_without_an_answer_are_refused(bad):
     point = {"tau": 2, "kappa": "0.5", "rho": "0.1", **bad}
     with pytest.raises(DomainError, match="best_context"):
         best_context(**point)
+
+
+@pytest.mark.parametrize("tau", ["0.4", "5"])
+def test_the_boundary_is_where_the_longest_context_stops_being_infinitely_bad(tau):
+    page = derivations.get("lu2025.optimal_context")
+    boundary = page.results["boundary"].ball(tau=tau).midpoint
+    assert abs(boundary - min(F(tau), 1)) < F(1, 2**120)
+    boundary = min(F(tau), F(1))
+    for factor, diverges in ((F(99, 100), True), (1, True), (F(101, 100), False)):
+        best = best_context(tau=tau, kappa=boundary * factor, rho="0.1")
+        formula = derivations.get("lu2025.icl_error_ridgeless").result
+        point = dict(tau=tau, kappa=boundary * factor, rho="0.1")
+        far, farther = (formula.ball(alpha=a, **point).midpoint for a in (10**9, 10**11))
+        assert (farther > 5 * far) == diverges
+        assert best.where == "interior"

@@ -151,7 +151,62 @@ def test_the_last_moment_of_spherical_tasks_has_a_squared_sum():
     assert abs(mean - ours) < 4 * error
     assert abs(mean - printed) > 20 * error
     known = new_task_moments(d, length, rho, law="spherical")
-    assert known is not None
+    assert known.second[-1, -1] == pytest.approx(ours)
+
+
+def test_the_page_of_the_model_holds_the_exact_moments():
+    """The lines of the page at integers are the moments that the simulator uses."""
+    import sympy as sp
+
+    from derivations.lu2025.notation import d, l, rho
+
+    numbers = {d: 6, l: 9, rho: sp.Rational(7, 10)}
+    steps = derivations.get("lu2025.training_statistics").steps
+    for law, words in (("gaussian", "for Gaussian tasks"), ("spherical", "for spherical tasks")):
+        (line,) = [s.after for s in steps if words in s.reason and isinstance(s.after, sp.Expr)]
+        known = new_task_moments(6, 9, 0.7, law=law).second[-1, -1]
+        assert float(line.subs(numbers)) == pytest.approx(known, rel=1e-14)
+        printed = (1 + sp.Rational(2, 9)) * (1 + numbers[rho] ** 2)
+        assert abs(float(printed) / known - 1) > 0.4
+
+
+def test_the_effective_ridge_is_neither_rounded_nor_replaced_by_the_ridge():
+    """Published: rounded to six decimals, and replaced by lam below 0.027.
+
+    Several real roots of the quartic lie above the ridge; M > 0 holds at one of them.
+    """
+    import sympy as sp
+
+    from derivations.lu2025.effective_ridge import _quartic
+    from derivations.lu2025.notation import kappa, lam, q, tau, xi
+
+    formula = derivations.get("lu2025.effective_ridge").result
+    for values in (
+        ("1.06", "71", "0.07", "1.52", "0.0036"),
+        ("3.21", "4.1", "0.18", "0.65", "0.0033"),
+        ("6.83", "0.1", "0.52", "0.11", "0.0002"),
+    ):
+        point = dict(zip(("tau", "alpha", "kappa", "rho", "lam"), values, strict=True))
+        exact = {name: sp.Rational(value) for name, value in point.items()}
+        at = {tau: exact["tau"], kappa: exact["kappa"], lam: exact["lam"]}
+        at[q] = (1 + exact["rho"]) / exact["alpha"]
+        roots = sp.Poly(_quartic().subs(at), xi).nroots(n=40)
+        above = [r for r in roots if abs(sp.im(r)) < 1e-30 and sp.re(r) > at[lam]]
+        assert len(above) == 3
+        (right,) = [r for r in above if 1 - at[tau] + at[tau] * at[lam] / r > 0]
+        ours = float(formula.ball(**point))
+        assert ours == pytest.approx(float(right), rel=1e-12)
+        assert abs(round(ours, 6) / ours - 1) > 1e-5
+        assert ours < 0.027 and abs(float(at[lam]) / ours - 1) > 0.1
+
+
+def test_the_last_sample_over_their_number_is_no_mean():
+    """Published tables hold the last sample divided by the number of samples."""
+    result = ridgeless("icl").simulate(
+        size=10, seeds=12, seed=2, tau=0.5, alpha=2.0, kappa=1.5, rho=0.2
+    )
+    printed = result.per_seed[-1] / result.seeds
+    assert abs(printed - result.mean) > 10 * result.standard_error
 
 
 def test_simulation_speaks_of_the_ridgeless_arguments():

@@ -85,6 +85,11 @@ def structured_error(page):
     .. math:: e_{test}=\rho_{te}+q_{te}W+z^2\,\overline{\mathrm{tr}}C_{te}G^2
               +\frac ND\big[q_{te}\,\overline{\mathrm{tr}}BG^2
               +\overline{\mathrm{tr}}C_{te}BG^2\big].
+
+    The results are at two eigenspaces of shares :math:`p_1` and :math:`1-p_1`, variances
+    :math:`c_1,c_2` in pretraining and :math:`e_1,e_2` in the test. For spectra with any number of
+    eigenspaces, or two covariance matrices that need not commute, call
+    :func:`derivations.letey2025.structured_error_of`.
     """
     page.over(letters, "kappa", "zeta", "q", "rho_te", "q_te", "Y")
     page.use("letey2025.estimator_moments")

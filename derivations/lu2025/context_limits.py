@@ -157,7 +157,8 @@ def _two_orders(page):
     page.rewrite(
         joint,
         rho + (1 - kappa) * (1 + rho / ((1 + rho) * gamma)),
-        "gamma interpolates: gamma -> oo is tau first, gamma -> 0 is alpha first and diverges",
+        "the two limits do not commute: gamma -> oo is tau first, gamma -> 0 is alpha first and "
+        "diverges",
         domain=few,
     )
 

@@ -38,6 +38,11 @@ x, w, noise = Field("x", (token, component)), Field("w", (component,)), Field("e
 x_query, h = Field("x_query", (component,)), Field("h", (component,))
 TOKENS, NOISE = GaussianLaw(x, 1 / d), GaussianLaw(noise, rho)
 QUERY, TASK = GaussianLaw(x_query, 1 / d), GaussianLaw(w)
+# The attention matrix acts on all d + 1 context statistics, the label power included.
+statistic = Space("statistic", d + 1)
+(s,) = statistic.indices("s")
+attention, all_h = Field("Gamma", (component, statistic)), Field("h", (statistic,))
+noise_query = Field("epsilon_query", ())
 
 
 @derivation(
@@ -88,6 +93,23 @@ def training_statistics(page):
         "last diagonal entry, exact in l",
         domain=letters.domain("l", "v_w"),
     )
+    page.rewrite(
+        page.derive(
+            "average",
+            h_2 * h_2,
+            lambda t: expectation(expectation(t, TOKENS, NOISE), TASK).scalar(),
+            "the same for new Gaussian tasks",
+        ),
+        (1 + 2 / l) * ((1 + rho) ** 2 + 2 / d),
+        "last diagonal entry for Gaussian tasks, exact in d and l",
+        domain=letters.domain("d", "l", "rho"),
+    )
+    page.derive(
+        "insert",
+        (1 + 2 / l) * v_w**2,
+        lambda entry: entry.subs(v_w, 1 + rho),
+        "the same for spherical tasks, |w|^2 = d",
+    )
     fresh = page.derive(
         "average",
         h_1 * h_1.rename({a: b}),
@@ -116,6 +138,20 @@ def training_statistics(page):
         feature,
         delta(a, b) * h(e) * h(f) / d,
         "Kronecker form (1/d) I x E[h h^T]; averaged over the k tasks, I x (q + R) / d",
+    )
+    answer = (x_query(a) * attention(a, s) * all_h(s)).sum(a, s)
+    miss = (x_query(a) * w(a)).sum(a) + noise_query() - answer
+    remainder = w(a) - (attention(a, s) * all_h(s)).sum(s)
+    page.rewrite(
+        page.derive(
+            "average",
+            miss * miss - noise_query() * noise_query(),
+            lambda t: expectation(t, QUERY, GaussianLaw(noise_query, rho)),
+            "squared error of any attention matrix above the label noise, over the query (Wick)",
+        ),
+        (remainder * remainder).sum(a) / d,
+        "linear attention estimates the task by Gamma h, on all d + 1 statistics; with the moments "
+        "above the population error is exact in d and l",
     )
     page.parametrise({}, {tasks: sp.S.One})
     risk = (

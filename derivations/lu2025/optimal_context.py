@@ -238,6 +238,27 @@ def _saturated(point) -> Any:
     return point[tau] * point[rho] / (point[tau] - 1)
 
 
+def _boundary(page):
+    """Derive where the blow-up of the error on new tasks with the context length ends."""
+    growth = page.use("lu2025.long_context", "icl").body.expr.args
+    for side, law in (("above", growth[0].expr), ("below", growth[1].expr)):
+        page.derive(
+            "solve",
+            sp.cancel(q * law),
+            lambda e: sp.solve(e, kappa)[0],
+            f"the rate in alpha of e_ICL vanishes at this kappa {side} the threshold; with fewer "
+            "tasks the longest context is never the best",
+        )
+    page.result(
+        "boundary",
+        sp.Min(tau, 1),
+        (tau,),
+        domain=letters.domain("tau", conditions=[Condition("tau != 1", sp.Ne(tau, 1))]),
+        limit="proportional limit, lam -> 0, then alpha -> oo",
+        symbol=r"\kappa_c",
+    )
+
+
 @derivation(
     "lu2025.optimal_context",
     reference="Lu, Letey, Zavatone-Veth, Maiti & Pehlevan, arXiv 2405.11751",
@@ -246,6 +267,10 @@ def _saturated(point) -> Any:
 )
 def optimal_context(page):
     r"""With fewer tasks than dimensions there is a best context length, of order root tau.
+
+    The exact minimiser at a point, with every other stationary context, is
+    :func:`derivations.lu2025.best_context`. For :math:`\kappa\le\min(\tau,1)` the error on new
+    tasks diverges with the context length; for large :math:`\tau`
 
     .. math:: \alpha^*\simeq(1+\rho)\sqrt{\frac{\kappa(\tau-1)}{(1-\kappa)\rho}},\qquad
               e_{ICL}^*\simeq\rho+1-\kappa+2\sqrt{\frac{\kappa(1-\kappa)\rho}{\tau-1}}
@@ -257,7 +282,7 @@ def optimal_context(page):
     page.over(letters, "kappa", "rho", "x_q", "eps", conditions=[few])
     page.use("lu2025.icl_error_ridgeless")
     page.use("lu2025.idg_error_ridgeless")
-    page.use("lu2025.long_context")
+    _boundary(page)
     slope = page.derive(
         "differentiate",
         IDG_SIDE["above"].subs(q, NOISE_LEVEL["above"]),
