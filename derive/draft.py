@@ -16,6 +16,7 @@ from derive.formula import Formula
 from derive.provenance import Recipe, result_step
 from derive.spectral_trace import Spectrum
 from derive.step import Step
+from derive.typed_line import is_typed
 from derive.verdict import Evidence, Verdict
 from numerics.lower import Let
 
@@ -137,16 +138,21 @@ class Draft:
             The engine's operation.
         reason : str
             One sentence.
+
+        Notes
+        -----
+        A line that the operation returns without the line before and without the engine is one
+        that a person typed: it is ASSUMED, and says so. Such a line belongs to :meth:`rewrite`.
         """
         after = operation(before)
+        typed = is_typed(operation, after)
+        method = f"typed in the operation: {rule}" if typed else f"computed by the engine: {rule}"
+        worth = Verdict.ASSUMED if typed else Verdict.PROVED
 
         def again(expected: Any) -> Evidence:
-            same = operation(before) == expected
-            return Evidence(
-                Verdict.PROVED if same else Verdict.REFUTED, f"computed by the engine: {rule}"
-            )
+            return Evidence(worth if operation(before) == expected else Verdict.REFUTED, method)
 
-        evidence = Evidence(Verdict.PROVED, f"computed by the engine: {rule}")
+        evidence = Evidence(worth, method)
         self.steps.append(Step("derived", rule, before, after, reason, evidence, again=again))
         return after
 

@@ -341,8 +341,9 @@ def result_step(
         if it has the value of no line, or a root of it solves no line.
     """
     after = sp.Eq(sp.Symbol(symbol), recipe.expression, evaluate=False)
-    exact = next((n for n in page_lines(steps, ()) if n.value == recipe.expression), None)
-    if exact is not None and not exact.relations and not recipe.needed():
+    same = (n for n in page_lines(steps, ()) if n.value == recipe.expression and not n.relations)
+    exact = next((n for n in same if _covers(n.domain, recipe)), None)
+    if exact is not None and not recipe.needed():
         evidence = Evidence(Verdict.PROVED, f"it is line {exact.number}")
         return Step("result", name, exact.value, after, "handed over as a formula", evidence)
     try:
@@ -385,6 +386,14 @@ def result_step(
     reason = f"{found.words}, in the form that is evaluated"
     line = found.lines[0].value
     return Step("result", name, line, after, reason, evidence, again=again, twins=tuple(twins))
+
+
+def _covers(domain: Domain | None, recipe: Recipe) -> bool:
+    """Tell whether a line was checked wherever the result is to hold."""
+    if domain is None:
+        return True
+    indices = range(len(recipe.letters.points))
+    return all(recipe.letters.all_hold((), (), domain, i) is True for i in indices)
 
 
 def _typed(name: str, after: Any, why: str) -> Step:

@@ -45,6 +45,8 @@ def test_every_step_holds(id):
         assert step.reason, step
         if step.verdict is Verdict.ASSUMED and step.kind == "assumption":
             assert step.citing, step
+        if step.kind == "derived":  # else it is typed, and belongs to a rewrite
+            assert step.verdict is Verdict.PROVED, step
         if step.verdict is Verdict.SUPPORTED and step.kind == "asserted":
             # a check that looked at too few points would pass anything
             assert step.evidence.decided >= 20, step.evidence

@@ -67,13 +67,11 @@ def _system() -> DysonSystem:
     return dyson_equations({"g": RESOLVENT})
 
 
-@cache
 def _by_pencil() -> sp.Expr:
     (polynomial,) = eliminate_to_polynomials(_system(), {"g": g}).polynomials
     return polynomial
 
 
-@cache
 def _by_cumulants() -> AlgebraicLaw:
     """Return the law for equal variances s, from XY + YX = ((X + Y)^2 - (X - Y)^2)/2."""
     poisson = affine(square(semicircle(2 * s)), "1/2")

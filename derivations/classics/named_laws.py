@@ -94,7 +94,8 @@ def marchenko_pastur_transforms(page):
         citing="Marchenko & Pastur, Mat. Sb. 72 (1967) 507",
     )  # fmt: skip
     polynomial = page.derive("clear denominators", 1 / m + z - 1 / (1 + c * m),
-                             lambda e: curve(law), "the curve of the law")  # fmt: skip
+                             lambda e: sp.expand(sp.numer(sp.together(e))),
+                             "the curve of the law")  # fmt: skip
     page.rewrite(polynomial, c * z * m**2 + (c + z - 1) * m + 1, "as printed",
                  domain=letters.domain("c", "m", "z"))  # fmt: skip
     transform = page.derive("R-transform", polynomial, lambda e: r_transform(law, g),
@@ -225,7 +226,7 @@ def wachter_law(page):
     names = ("c_1", "c_2")
     law = wachter(c_1, c_2)
     polynomial = page.derive(
-        "Moebius map", curve(fisher(c_1, c_2)), lambda e: curve(law),
+        "Moebius map", curve(fisher(c_1, c_2)), lambda e: curve(wachter(c_1, c_2)),
         "x -> t/(1 + t) of the F matrix scaled by t = (c_2/c_1) x",
     )  # fmt: skip
     page.rewrite(

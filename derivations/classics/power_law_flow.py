@@ -103,10 +103,13 @@ def power_law_growth(page):
     page.over(letters, "K", "r", "t", "g_0")
     weight: Any = sp.Function("gamma")(t)
     equation = weight.diff(t) - K * weight**-r
-    (balance,) = dominant_balances(equation, weight, t, {})
+
+    def balanced(line: Any) -> Any:
+        (balance,) = dominant_balances(line.lhs - line.rhs, weight, t, {})
+        return balance.amplitude * t**balance.exponent
+
     lead = page.derive(
-        "balance", sp.Eq(weight.diff(t), K * weight**-r),
-        lambda e: balance.amplitude * t**balance.exponent,
+        "balance", sp.Eq(weight.diff(t), K * weight**-r), balanced,
         "the only power law at which both sides are of one size",
     )  # fmt: skip
     growth = page.rewrite(lead, ((r + 1) * K * t) ** (1 / (r + 1)), "as printed")

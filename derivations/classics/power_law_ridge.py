@@ -132,8 +132,8 @@ def inverse_square_spectrum(page):
     least = page.derive("insert", ridge, lambda e: e.subs(y, root), "the ridge beyond all powers")
     closed = page.rewrite(least, c * (sp.pi / (2 * n + 1)) ** 2, "as printed")
     ratio = page.derive(
-        "expand", equation, lambda e: sp.series(((1 + q) / (1 - q)) ** 2, q, 0, 2).removeO() - 1,
-        "relative defect in q = exp(-2 pi y), with 2 n + 1 for pi y",
+        "expand", coth**2 - 1, lambda e: sp.series(e.subs(decay, q), q, 0, 2).removeO(),
+        "relative defect, the square of (2 n + 1)/(pi y) less one, in q = exp(-2 pi y)",
     )  # fmt: skip
     defect = page.derive("insert", ratio, lambda e: e.subs(q, sp.exp(-2 * (2 * n + 1))),
                          "first order in what is smaller than every power")  # fmt: skip

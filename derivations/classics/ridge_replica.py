@@ -93,7 +93,6 @@ DF1, DF2 = Sigma.trace(s / (s + xi)), Sigma.trace((s / (s + xi)) ** 2)
 PRIOR = tau * lam * WEIGHT**2 / 2 + pi_s * WEIGHT**2 / 2 - h * t * WEIGHT
 
 
-@cache
 def residual_average() -> DisorderAverage:
     """Average the residuals of ridge regression over Gaussian features and noise."""
     replica, mode = Space("replica", n), Space("mode", d)

@@ -70,8 +70,10 @@ def spiked_covariance(page):
     )  # fmt: skip
     printed = ell * (1 + c * v / (ell - v))
     position = page.rewrite(found, printed, "the outlier, as printed")
-    outlier = multiplicative_spike(law, ell / v)
-    engine = page.derive("engine", place, lambda e: v * outlier.position, "rule for one spike")
+    engine = page.derive(
+        "engine", place, lambda e: v * multiplicative_spike(law, ell / v).position,
+        "rule for one spike",
+    )  # fmt: skip
     page.rewrite(engine, printed, "the engine's own rule")
     companion = page.derive(
         "companion equation", 1 / g + c * v / (1 - v * g), lambda e: e.subs(g, 1 / ell),
@@ -84,7 +86,10 @@ def spiked_covariance(page):
     overlap = page.rewrite(
         residue, (1 - c * v**2 / (ell - v) ** 2) / (1 + c * v / (ell - v)), "as printed"
     )
-    other = page.derive("engine", place, lambda e: outlier.overlap, "rule for one spike")
+    other = page.derive(
+        "engine", place, lambda e: multiplicative_spike(law, ell / v).overlap,
+        "rule for one spike",
+    )  # fmt: skip
     page.rewrite(other, overlap, "the engine's own rule")
     page.positive(overlap, "beyond the threshold the eigenvector knows of the spike")
     page.over(letters, "c", "v")
@@ -164,14 +169,15 @@ def spiked_wigner(page):
     found = page.derive("insert", place, lambda e: e.subs(g, 1 / t), "at g = 1/t")
     position = page.rewrite(found, t + s / t, "the outlier, as printed")
     page.rewrite(root.subs(x, position), -1 / t, "it solves the equation on the chosen branch")
-    engine = additive_spike(semicircle(s), t)
-    page.rewrite(page.derive("engine", place, lambda e: engine.position, "rule for one spike"),
-                 position, "the engine's own rule")  # fmt: skip
+    engine = page.derive("engine", place, lambda e: additive_spike(semicircle(s), t).position,
+                         "rule for one spike")  # fmt: skip
+    page.rewrite(engine, position, "the engine's own rule")
     residue = page.derive("residue", position, lambda e: sp.diff(e, t),
                           "of the resolvent between two copies of the spike")  # fmt: skip
     overlap = page.rewrite(residue, 1 - s / t**2, "as printed")
-    page.rewrite(page.derive("engine", place, lambda e: engine.overlap, "rule for one spike"),
-                 overlap, "the engine's own rule")  # fmt: skip
+    other = page.derive("engine", place, lambda e: additive_spike(semicircle(s), t).overlap,
+                        "rule for one spike")  # fmt: skip
+    page.rewrite(other, overlap, "the engine's own rule")
     page.positive(overlap, "beyond the threshold the eigenvector knows of the spike")
     box = letters.domain("s", "t", conditions=[beyond])
     page.result("overlap", overlap, (s, t), domain=box, limit="size -> oo",

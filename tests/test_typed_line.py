@@ -1,0 +1,53 @@
+"""A line is computed, or it is typed and says so: neither an operation nor a result hides it."""
+
+from __future__ import annotations
+
+import sympy as sp
+
+from derive.domain import Notation
+from derive.draft import Draft
+from derive.gaussian import expectation
+from derive.typed_line import is_typed
+from derive.verdict import Verdict
+from numerics.lower import Condition
+
+letters = Notation()
+x = letters.quantity("x", "a length", lower=0)
+y = letters.quantity("y", "another length", lower=0)
+u = sp.Symbol("u", positive=True)
+
+
+def page() -> Draft:
+    found = Draft("example.lengths")
+    found.over(letters, "x", "y")
+    return found
+
+
+def test_an_operation_that_returns_what_was_typed_is_assumed_and_says_so():
+    for operation in (lambda line: x + 7 * y, lambda line: sp.limit(x + y / u, u, sp.oo)):
+        draft = page()
+        draft.derive("expand", (x + y) ** 2, operation, "it looks like an expansion")
+        (step,) = draft.steps
+        assert step.verdict is Verdict.ASSUMED
+        assert step.evidence.method == "typed in the operation: expand"
+        assert step.recheck().verdict is Verdict.ASSUMED
+        assert step.recheck(y).verdict is Verdict.REFUTED
+
+
+def test_an_operation_that_looks_at_its_line_or_asks_the_engine_is_computed():
+    draft = page()
+    draft.derive("expand", (x + y) ** 2, sp.expand, "multiply out")
+    draft.derive("differentiate", x**2, lambda e: sp.diff(e, x), "a slope")
+    draft.derive("limit", 1 + 1 / u, lambda e: sp.limit(e, u, sp.oo), "a limit")
+    assert {s.verdict for s in draft.steps} == {Verdict.PROVED}
+    assert not is_typed(lambda line: line, x)
+    assert not is_typed(lambda line: expectation(line), x)
+
+
+def test_a_line_on_part_of_the_domain_bears_no_result_on_all_of_it():
+    ordered = letters.domain("x", "y", conditions=[Condition("x > y", x > y)])
+    for domain, verdict in ((ordered, Verdict.PROVED), (letters.domain("x", "y"), Verdict.ASSUMED)):
+        draft = page()
+        draft.rewrite(sp.sqrt((x - y) ** 2), x - y, "where x is the longer one", domain=ordered)
+        draft.result("r", x - y, (x, y), domain=domain, limit="none", symbol="r")
+        assert draft.steps[-1].verdict is verdict
