@@ -235,15 +235,7 @@ class Domain:
         list of dict
             Symbol to Rational; fewer than ``number`` if the joint conditions are nearly empty.
         """
-        rng = random.Random(seed)
-        points: list[dict[sp.Symbol, Any]] = []
-        for _ in range(200 * number):
-            point = {q.symbol: _draw(q, rng, decades) for q in self.quantities}
-            if self.contains(point):
-                points.append(point)
-                if len(points) == number:
-                    break
-        return points
+        return [dict(point) for point in _drawn(self, number, seed, decades)]
 
     def ends(self, seed: int) -> list[dict[sp.Symbol, Any]]:
         """Return points with one quantity at an end of its interval that belongs to it.
@@ -303,6 +295,22 @@ class Domain:
             shifted = ({**point, moved: place * f} for f in (NEAR, 1 / NEAR))
             found.extend(p for p in shifted if self.contains(p))
         return found
+
+
+@cache
+def _drawn(
+    domain: Domain, number: int, seed: int, decades: int
+) -> tuple[tuple[tuple[sp.Symbol, Any], ...], ...]:
+    """Draw the points of a sample once: many steps of a page look at the same ones."""
+    rng = random.Random(seed)
+    points: list[tuple[tuple[sp.Symbol, Any], ...]] = []
+    for _ in range(200 * number):
+        point = {q.symbol: _draw(q, rng, decades) for q in domain.quantities}
+        if domain.contains(point):
+            points.append(tuple(point.items()))
+            if len(points) == number:
+                break
+    return tuple(points)
 
 
 @cache
