@@ -71,7 +71,7 @@ def _operand(name: str, argument: str, value: Any) -> Any:
     if type(value) is float or (type(value) is np.ndarray and value.dtype is _FLOAT):
         return value
     if isinstance(value, _NUMBERS) and not isinstance(value, bool):
-        return float(value)
+        return _double(name, argument, value)
     if hasattr(value, "__array_ufunc__") and not isinstance(value, (np.ndarray, np.generic)):
         return value  # labelled and lazy arrays take the ufunc themselves
     array = np.asarray(value) if isinstance(value, list | tuple | np.ndarray | range) else None
@@ -84,6 +84,18 @@ def _operand(name: str, argument: str, value: Any) -> Any:
         "kernels take float64; exact decimal text belongs to ball()",
         f"{name}({argument}=0.5, ...) or {name[:60]}.ball({argument}='0.5', ...)",
     )
+
+
+def _double(name: str, argument: str, value: Any) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        raise ArgumentsError(
+            f"{name}({argument}=...)",
+            f"{argument} is larger than every float64",
+            "kernels take float64, which ends at 1.8e308",
+            f"{name[:60]}.ball({argument}=..., ...)",
+        ) from None
 
 
 def explain_failure(

@@ -34,6 +34,8 @@ NARROW = Fraction(1, 10**12)
 SPECTRA = 4
 # Points that count for nothing but can refute: many decades away, and on ends that belong.
 FAR_POINTS, FAR_DECADES = 6, 7
+# How near to the border of a case a check looks, and at how many borders at most.
+CLOSE, BORDERS = sp.Rational(1, 1009), 24
 
 
 def equal(
@@ -321,7 +323,35 @@ def _further(domain: Domain, seed: int, *sides: Any) -> list[dict[sp.Symbol, Any
     points = [*domain.sample(FAR_POINTS, seed + 1, FAR_DECADES), *domain.ends(seed + 2)]
     if any(side.has(sp.Piecewise, sp.Max, sp.Min, sp.Abs) for side in sides):
         points += domain.crossings(seed + 3)
+        points += _beside_borders(domain, seed + 4, sides)
     return points
+
+
+def _beside_borders(domain: Domain, seed: int, sides: Sequence[Any]) -> list[dict[sp.Symbol, Any]]:
+    """Return points just on either side of where the cases of an expression change."""
+    borders = {r.lhs - r.rhs for e in sides for r in e.atoms(sp.core.relational.Relational)}
+    borders |= {a - b for e in sides for m in e.atoms(sp.Max, sp.Min) for a, b in _pairs(m.args)}
+    borders |= {a.args[0] for e in sides for a in e.atoms(sp.Abs)}
+    moved = [
+        (b, s)
+        for b in sorted(borders, key=sp.default_sort_key)
+        for s in sorted(b.free_symbols & set(domain.symbols), key=sp.default_sort_key)
+        if not s.is_integer and b.is_polynomial(s) and sp.degree(b, s) == 1
+    ][:BORDERS]
+    points = []
+    for (border, symbol), point in zip(moved, domain.sample(len(moved), seed), strict=False):
+        slope = border.diff(symbol)
+        others = {s: value for s, value in point.items() if s != symbol}
+        at = (symbol - border / slope).expand().xreplace(others)
+        if not at.is_Rational:
+            continue
+        near = ({**point, symbol: at * f if at else f - 1} for f in (1 + CLOSE, 1 - CLOSE))
+        points += [p for p in near if domain.contains(p)]
+    return points
+
+
+def _pairs(things: Sequence[Any]) -> list[tuple[Any, Any]]:
+    return [(a, b) for i, a in enumerate(things) for b in things[:i]]
 
 
 def inserted(expression: Any, given: Mapping[Any, Any] | None) -> Any:

@@ -7,13 +7,14 @@ the program of a result comes from the verified store when the sources have not 
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from derive.errors import ConditionError, UnknownNameError
+from derive.errors import ArgumentsError, ConditionError, UnknownNameError
 from derive.formula import Body, Formula
 from derive.verdict import Evidence, Verdict, weakest
 from numerics.program import Program
@@ -282,8 +283,31 @@ class Derivation:
         ------
         ConditionError
             If the derivation has no simulator.
+        ArgumentsError
+            If a parameter is missing or unknown.
         """
-        return self.simulator(**parameters)
+        simulator = self.simulator
+        self._check_names(simulator, parameters)
+        return simulator(**parameters)
+
+    def _check_names(self, simulator: Callable[..., Any], given: Mapping[str, Any]) -> None:
+        known = inspect.signature(simulator).parameters.values()
+        named = {p.name: p.default is p.empty for p in known if p.kind is p.KEYWORD_ONLY}
+        wanted = [n for n, needed in named.items() if needed]
+        if not named and self._names():  # all are handed on to the simulator of another result
+            wanted = list(self.result.args)
+        words = [f"missing {n}" for n in wanted if n not in given]
+        if named and not any(p.kind is p.VAR_KEYWORD for p in known):
+            words += [f"unknown {n}" for n in given if n not in named]
+        if words:
+            raise ArgumentsError(
+                f"{self.id}.simulate({', '.join(f'{n}=...' for n in given)})",
+                ", ".join(words),
+                f"the parameters are {', '.join(wanted)}, all by name",
+                f'derivations.get("{self.id}").simulate('
+                + ", ".join(f"{n}={given.get(n, '...')!s:.20}" for n in wanted)
+                + ")",
+            )
 
     @property
     def simulator(self) -> Callable[..., SimulationResult]:

@@ -290,7 +290,9 @@ class Formula:
                 error.call.replace("evaluate(program", f"{self.name}.ball(...", 1),
                 error.wrong,
                 error.why,
-                error.do.replace("evaluate(program", f"{self.name}.ball(bits={bits}", 1),
+                error.do.replace("evaluate(program, bits", f"{self.name}.ball(bits", 1).replace(
+                    "evaluate(program", f"{self.name}.ball(bits={bits}", 1
+                ),
             ) from None
 
     def audit(

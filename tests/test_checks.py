@@ -158,3 +158,21 @@ def test_steps_print_themselves():
     step = Step("asserted", "rewrite", x + x, 2 * x, "collect", Evidence(Verdict.PROVED, "algebra"))
     assert step.latex() == "2 x = 2 x"
     assert "PROVED" in repr(step) and step._repr_latex_().startswith("$")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        sp.Piecewise((x, sp.Or(x < 5, x > sp.Rational(51, 10))), (x + 1, True)),
+        sp.Piecewise((x + 1, sp.And(x > y / 7, x < y / 7 + y / 90)), (x, True)),
+        x + sp.Max(sp.Min(x - 31 * y, 32 * y - x), 0),
+        x + sp.Max(1 - sp.Abs(x - 977), 0),
+    ],
+)
+def test_cases_between_narrow_borders_are_looked_at(wrong):
+    assert checks.equal(x, wrong, box).verdict is Verdict.REFUTED
+
+
+def test_true_cases_hold_beside_their_borders():
+    larger = sp.Piecewise((x, x > 3 * y), (3 * y, True))
+    assert checks.equal(sp.Max(x, 3 * y), larger, box).verdict >= Verdict.SUPPORTED

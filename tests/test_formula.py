@@ -180,3 +180,19 @@ def test_a_second_process_needs_neither_sympy_nor_numba(tmp_path, monkeypatch):
     assert float(runs[0][0]) == pytest.approx(0.80184916679435565, rel=1e-15)
     assert runs[0][1] == "True True"
     assert runs[1][1] == "False False"
+
+
+def test_a_number_beyond_float64_is_refused_by_its_name():
+    formula = derivations.get("lu2025.idg_error").result
+    rest = {"alpha": 1, "kappa": 1, "rho": 1, "lam": 1}
+    for huge in (10**400, 10**9000, Fraction(10**400, 3)):
+        with pytest.raises(ArgumentsError, match="tau is larger than every float64"):
+            formula(tau=huge, **rest)
+    with pytest.raises(ArgumentsError, match=r"Do: lu2025.idg_error.ball\(bits=128, ...\)"):
+        formula.ball(bits=10**9, tau=1, **rest)
+
+
+@pytest.mark.parametrize("id", ["lu2025.icl_error", "lu2025.idg_error"])
+def test_a_simulation_without_its_parameters_names_them(id):
+    with pytest.raises(ArgumentsError, match="missing kappa, missing rho, missing lam"):
+        derivations.get(id).simulate(tau=1, alpha=1)
