@@ -116,12 +116,15 @@ def power_law_growth(page):
     exact = (g_0 ** (r + 1) + (r + 1) * K * t) ** (1 / (r + 1))
     slope = page.derive("differentiate", exact, lambda e: sp.diff(e, t), "with an initial weight")
     page.rewrite(slope, K * exact**-r, "it solves the equation at all times")
-    terms = PowerFlow(K, r).expansion(t, {})
     start = sp.Symbol("t_0")
+
+    def two_terms(line):
+        series = PowerFlow(K, r).expansion(t, {})
+        return sp.Add(*(term.expression(t) for term in (series.leading, series.next) if term))
+
     two = page.derive(
         "next order", equation,
-        lambda e: sp.Add(*(term.expression(t) for term in (terms.leading, terms.next) if term))
-        .subs(start, g_0 ** (r + 1) / ((r + 1) * K)),
+        lambda e: two_terms(e).subs(start, g_0 ** (r + 1) / ((r + 1) * K)),
         "the initial weight shifts the time by t_0",
     )  # fmt: skip
     page.rewrite(two, growth * (1 + g_0 ** (r + 1) / ((r + 1) ** 2 * K * t)), "as printed")
@@ -133,10 +136,10 @@ def power_law_growth(page):
     )
     loss = page.rewrite(spent, A * (A * s * (s + 2) * t) ** (-s / (s + 2)), "as printed")
     beta = sp.Symbol("beta", positive=True)
-    engine = rotated_flow(SourceCapacity(1, beta, 1, beta), t).series
     amplitude = page.derive(
         "engine", spent,
-        lambda e: engine.leading.expression(t).subs(beta, s),
+        lambda e: rotated_flow(SourceCapacity(1, beta, 1, beta), t)
+        .series.leading.expression(t).subs(beta, s),
         "second route, from the sum over modes, whose amplitude is A = Gamma(s + 1) 2^-s",
     )  # fmt: skip
     page.rewrite(amplitude, loss, "the same", given={A: sp.gamma(s + 1) * 2**-s},

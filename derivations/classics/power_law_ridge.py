@@ -198,11 +198,10 @@ def power_law_ridge(page):
     mirrored = mirrored * sp.zeta(1 + b)
     page.rewrite(sp.zeta(-b), mirrored, "functional equation of zeta",
                  domain=letters.domain("b"))  # fmt: skip
-    ridge = effective_ridge(LAW, n).shifted
     half = n + sp.Rational(1, 2)
     expanded = page.derive(
         "solve for the ridge", df1,
-        lambda e: sp.Add(*(t.expression(half) for t in ridge.terms)),
+        lambda e: sp.Add(*(t.expression(half) for t in effective_ridge(LAW, n).shifted.terms)),
         "leading power of n + 1/2 and one correction",
     )  # fmt: skip
     leading = c * (P / half) ** b
@@ -306,10 +305,11 @@ def _phases(page, printed: sp.Expr, named: dict[Any, Any]) -> None:
     short = letters.domain("a", "b", "h", "n", conditions=[SHORT])
     late = letters.domain("a", "b", "h", "n", conditions=[SATURATED])
     half = n + sp.Rational(1, 2)
-    first, second = plateau.shifted.series(PHASE, 2).terms
     two = page.derive(
         "next order", route,
-        lambda e: (first.expression(half) + second.expression(half)).subs(c, 1),
+        lambda e: sp.Add(*(
+            term.expression(half) for term in plateau.shifted.series(PHASE, 2).terms
+        )).subs(c, 1),
         "in n + 1/2; the variance factor is exact to this order",
     )  # fmt: skip
     refined = page.rewrite(

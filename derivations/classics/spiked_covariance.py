@@ -103,12 +103,12 @@ def spiked_covariance(page):
     threshold = page.rewrite(least, v * (1 + sp.sqrt(c)), "the threshold, as printed")
     last = page.derive("insert", printed, lambda e: e.subs(ell, threshold), "where it detaches")
     edge = page.rewrite(last, v * (1 + sp.sqrt(c)) ** 2, "the upper edge of the bulk")
-    strength = _strength(page, printed)
+    seen = _strength(page, printed)
     where, box = (c, v), letters.domain("c", "v")
     beyond = letters.domain("c", "v", "ell", conditions=BEYOND)
     page.result("threshold", threshold, where, domain=box, limit=LIMIT, symbol=r"\ell_c")
     page.result("edge", edge, where, domain=box, limit=LIMIT, symbol="x_+")
-    page.result("strength", strength, (c, v, x), where=(Let(r, _root()),),
+    page.result("strength", seen, (c, v, x), where=(Let(r, _root()),),
                 domain=letters.domain("c", "v", "x", conditions=OUTSIDE), limit=LIMIT,
                 symbol=r"\ell(x)")  # fmt: skip
     page.result("overlap", overlap, (c, v, ell), domain=beyond, limit=LIMIT,
