@@ -61,3 +61,43 @@ def test_tau_close_to_one_is_right_to_the_last_digits(name, distance):
     ball = formula.ball(bits=80, **point)
     # tau is exact here, so that its distance to one is exact too and nothing is lost.
     assert formula(**point) == pytest.approx(float(ball), rel=1e-14)
+
+
+def textbook_errors(tau, alpha, kappa, rho, xi):
+    """Evaluate both errors in the textbook form, which subtracts nearly equal numbers."""
+    q = (1 + rho) / alpha
+    z = q + xi
+    b = z + 1 - 1 / kappa
+    trace = 2 / (b + math.sqrt(b * b + 4 * z / kappa))
+    slope = -kappa * trace**2 / (kappa - (1 - z * trace) ** 2)
+    square = 1 - 2 * z * trace - z**2 * slope
+    residual = rho + z - z**2 * trace - xi * square
+    denominator = tau - (1 - 2 * xi * trace - xi**2 * slope)
+    idg = tau * residual / denominator
+    spread = square + idg / tau * (trace + xi * slope)
+    return 1 + rho - 2 * (1 - z * trace) + (1 + q) * spread, idg
+
+
+@pytest.mark.parametrize(
+    ("point", "corner"),
+    [
+        (dict(tau=1.0, alpha=4.0, kappa=0.3, rho=0.1, lam=1e-14), True),
+        (dict(tau=3.0, alpha=1e12, kappa=0.999, rho=0.1, lam=1e-14), True),
+        (dict(tau=3.0, alpha=1e10, kappa=0.4, rho=0.2, lam=1e-9), True),
+        (dict(tau=0.7, alpha=2.0, kappa=1.4, rho=0.3, lam=0.2), False),
+    ],
+    ids=["threshold", "transition", "few tasks, long context", "nothing special"],
+)
+def test_the_textbook_form_is_the_same_formula_and_loses_digits_in_the_corners(point, corner):
+    lost = 0.0
+    for factor in (1.0, 1.09, 1.23):
+        at = {**point, "alpha": factor * point["alpha"]}
+        xi = float(derivations.get("lu2025.effective_ridge").result.ball(**at))
+        printed = textbook_errors(at["tau"], at["alpha"], at["kappa"], at["rho"], xi)
+        for name, value in zip(IDS, printed, strict=True):
+            formula = derivations.get(name).result
+            exact = float(formula.ball(**at))
+            assert formula(**at) == pytest.approx(exact, rel=1e-14)
+            assert value == pytest.approx(exact, rel=0.5), "it is the same formula"
+            lost = max(lost, abs(value / exact - 1))
+    assert lost > 1e-11 if corner else lost < 1e-13
