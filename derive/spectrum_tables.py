@@ -154,7 +154,7 @@ def at_power_law(
 
     Validity
     --------
-    For infinitely many modes of a law see :mod:`derive.mode_sum` (tails by zeta functions).
+    For infinitely many modes of a power law see :mod:`derive.infinite_power_law`.
 
     Examples
     --------
