@@ -165,6 +165,19 @@ class Derivation:
         return self.outcome.steps
 
     @property
+    def inherited(self) -> tuple[tuple[str, Step], ...]:
+        """What the cited derivations assume, and those that they cite: id and step, once each."""
+        from derive.registry import lookup
+
+        found: dict[str, tuple[str, Step]] = {}
+        for id in self.outcome.cites:
+            other = lookup(id)
+            own = [(id, s) for s in other.steps if s.kind == "assumption"]
+            for where, step in (*other.inherited, *own):
+                found.setdefault(str(step.after), (where, step))
+        return tuple(found.values())
+
+    @property
     def status(self) -> Verdict:
         """The weakest verdict of all steps, cited derivations included."""
         return weakest(s.verdict for s in self.steps)

@@ -143,6 +143,13 @@ def steps_text(derivation: Derivation) -> str:
                 said = [*said[: LONGEST - 1], f"... ({len(said)} lines; steps[{i - 1}].after)"]
             lines += [" " * 16 + line for line in said]
         previous = step.after
+    if derivation.inherited:
+        lines.append("assumed by what is cited:")
+    for id, step in derivation.inherited:
+        said = step.after if isinstance(step.after, str) else step.reason
+        lines += textwrap.wrap(
+            f"{id}: {said}", WIDTH, initial_indent="     ", subsequent_indent=" " * 16
+        )
     return "\n".join(lines)
 
 

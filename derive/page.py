@@ -82,6 +82,7 @@ def derivation_latex(derivation: Derivation, standalone: bool = False) -> str:
             rf"Limit: {sentence(derivation.limit, names)}. "
             rf"Verdict: \verdict{{{derivation.status.name.lower()}}}, that of the weakest step.",
             *steps,
+            *_inherited(derivation, names, sources),
             *results,
             *_symbols(printer, known, names),
             r"\subsection*{References}",
@@ -175,6 +176,21 @@ def _step(
         if shown:
             lines.append(displayed(shown))
     return lines
+
+
+def _inherited(derivation: Derivation, names: Mapping[str, str], sources: list[str]) -> list[str]:
+    """Say what the cited derivations assume, so that no page hides what it rests on."""
+    if not derivation.inherited:
+        return []
+    lines = [r"\subsection*{Assumed by what is cited}", r"\begin{itemize}"]
+    for id, step in derivation.inherited:
+        if step.citing not in sources:
+            sources.append(step.citing)
+        said = sentence(step.after if isinstance(step.after, str) else step.reason, names)
+        lines.append(
+            rf"\item[--] \texttt{{{escape(id)}}}: {said} [{sources.index(step.citing) + 1}]"
+        )
+    return [*lines, r"\end{itemize}"]
 
 
 def _results(results: Mapping[str, Formula], printer: Printer, names: Mapping[str, str]) -> list:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sympy as sp
 
+import derivations
 from derive.domain import Notation
 from derive.draft import Draft
 from derive.gaussian import expectation
@@ -51,3 +52,15 @@ def test_a_line_on_part_of_the_domain_bears_no_result_on_all_of_it():
         draft.rewrite(sp.sqrt((x - y) ** 2), x - y, "where x is the longer one", domain=ordered)
         draft.result("r", x - y, (x, y), domain=domain, limit="none", symbol="r")
         assert draft.steps[-1].verdict is verdict
+
+
+def test_a_page_says_what_the_derivations_it_cites_assume():
+    d = derivations.get("lu2025.icl_error")
+    assert not any(s.kind == "assumption" for s in d.steps)
+    assumed = {str(step.after) for _, step in d.inherited}
+    assert len(assumed) == len(d.inherited), "each is said once"
+    assert any("jointly Gaussian" in a for a in assumed)
+    said = d.latex()
+    assert r"\subsection*{Assumed by what is cited}" in said and "jointly Gaussian" in said
+    assert "jointly Gaussian" in d.table()
+    assert derivations.get("classics.marchenko_pastur").inherited == ()
