@@ -14,6 +14,7 @@ from derivations.figures import Picture, find_figure
 from derivations.lu2025 import figure_monotonicity
 from derivations.lu2025.figure_data import Numbers, run_studies
 from derivations.lu2025.head_to_head import KAPPAS, LISTS, TRIALS, head_to_head
+from numerics.files import OutputError
 from numerics.monte_carlo_sweep import MonteCarloSweep, grid
 from numerics.plotting import save, write_columns
 from numerics.simulation import SimulationResult
@@ -129,6 +130,20 @@ def test_studies_report_progress_over_all_and_find_their_cells_again(tmp_path, m
         run_studies(studies, lambda done, total, seen=seen: seen.append((done, total)))
         assert seen[0] == (first, 8)
         assert seen[-1] == (8, 8)
+
+
+def test_one_figure_is_simulated_while_another_one_is(tmp_path, monkeypatch):
+    monkeypatch.setenv("ICL_DERIVE_CACHE", str(tmp_path))
+    one, other = (MonteCarloSweep(n, constant, grid(x=[1, 2]), [4], 2) for n in ("a", "b"))
+    seen: list[int] = []
+
+    def meanwhile(done: int, total: int) -> None:
+        seen.append(len(run_studies([other], None)[0].outcomes))
+
+    run_studies([one], meanwhile)
+    assert seen == [4, 4, 4, 4]
+    with pytest.raises(OutputError, match="another process"):
+        run_studies([one], lambda done, total: [run_studies([one], None)] and None)
 
 
 def test_numbers_grow_together():
