@@ -73,7 +73,8 @@ def on_grids(setting: Setting) -> list[Row]:
         operands = [np.asarray(grid_points[a]) for a in formula.args]
         full = [np.ascontiguousarray(np.broadcast_to(o, (side, side))) for o in operands]
         out, whole = np.empty((side, side)), np.empty((side, side))
-        hoists = grid.prepare(kernel, *operands)
+        grid.prepare(kernel, *operands)
+        hoists = any(c is not None and c.saving((side, side)) > 0.0 for c in kernel.cuts.values())
         entries = {
             "contiguous": Contender.of(kernel.ufunc, out.size, *full, out=whole),
             "broadcast": Contender.of(kernel.ufunc, out.size, *operands, out=out),
