@@ -63,7 +63,9 @@ if TYPE_CHECKING:
     from derive.deterministic_equivalent import SampleCovariance as SampleCovariance
     from derive.deterministic_equivalent import name_degrees_of_freedom as name_degrees_of_freedom
     from derive.deterministic_equivalent import one_resolvent as one_resolvent
-    from derive.deterministic_equivalent import resolvent_sample_resolvent as resolvent_sample_resolvent
+    from derive.deterministic_equivalent import (
+        resolvent_sample_resolvent as resolvent_sample_resolvent,
+    )
     from derive.deterministic_equivalent import two_resolvents as two_resolvents
     from derive.domain import Domain as Domain
     from derive.domain import Notation as Notation
@@ -104,120 +106,6 @@ if TYPE_CHECKING:
     from derive.index_notation import Space as Space
     from derive.infinite_power_law import as_power_law_sum as as_power_law_sum
     from derive.infinite_power_law import at_infinite_power_law as at_infinite_power_law
-    from derive.joint_spectrum import at_joint_atoms as at_joint_atoms
-    from derive.law import atoms as atoms
-    from derive.law import fisher as fisher
-    from derive.law import fuss_catalan as fuss_catalan
-    from derive.law import inverse_marchenko_pastur as inverse_marchenko_pastur
-    from derive.law import kesten_mckay as kesten_mckay
-    from derive.law import marchenko_pastur as marchenko_pastur
-    from derive.law import semicircle as semicircle
-    from derive.law import wachter as wachter
-    from derive.law_from_transform import law_from_r_transform as law_from_r_transform
-    from derive.law_from_transform import law_from_s_transform as law_from_s_transform
-    from derive.law_from_transform import law_from_tau_transform as law_from_tau_transform
-    from derive.law_image import affine as affine
-    from derive.law_image import inverse as inverse
-    from derive.law_image import moebius as moebius
-    from derive.law_image import square as square
-    from derive.mellin import MellinTransform as MellinTransform
-    from derive.pencil import Pencil as Pencil
-    from derive.pencil import linear_pencil as linear_pencil
-    from derive.plateau import context_plateau as context_plateau
-    from derive.plateau import solve_effective_ridge as solve_effective_ridge
-    from derive.plateau import width_plateau as width_plateau
-    from derive.power_flow import PowerFlow as PowerFlow
-    from derive.power_flow import dominant_balances as dominant_balances
-    from derive.power_flow import rotated_flow as rotated_flow
-    from derive.power_law import SourceCapacity as SourceCapacity
-    from derive.reduction import eliminate as eliminate
-    from derive.reduction import merge_unknowns as merge_unknowns
-    from derive.reduction import rename as rename
-    from derive.reduction import ridge_form as ridge_form
-    from derive.registry import register_root as register_root
-    from derive.replica import ReplicaSymmetry as ReplicaSymmetry
-    from derive.replica import ReplicatedAction as ReplicatedAction
-    from derive.replica import disorder_average as disorder_average
-    from derive.replica_matrix import ReplicaSymmetricMatrix as ReplicaSymmetricMatrix
-    from derive.replica_matrix import replica_limit as replica_limit
-    from derive.replica_saddle import ground_state as ground_state
-    from derive.replica_saddle import zero_temperature_ansatz as zero_temperature_ansatz
-    from derive.ridge_fixed_point import effective_ridge_fixed_point as effective_ridge_fixed_point
-    from derive.ridge_fixed_point import effective_ridge_in_traces as effective_ridge_in_traces
-    from derive.rotated_product import RotatedProduct as RotatedProduct
-    from derive.rotated_product import rotated_one_resolvent as rotated_one_resolvent
-    from derive.rotated_product import rotated_two_resolvents as rotated_two_resolvents
-    from derive.simulation_sweep import sweep_simulation as sweep_simulation
-    from derive.spectral_trace import SpectralTrace as SpectralTrace
-    from derive.spectral_trace import Spectrum as Spectrum
-    from derive.spectral_trace import difference_vanishes as difference_vanishes
-    from derive.spectral_trace import partial_fractions as partial_fractions
-    from derive.spectrum_law import EmpiricalLaw as EmpiricalLaw
-    from derive.spectrum_law import PowerLaw as PowerLaw
-    from derive.spectrum_tables import at_power_law as at_power_law
-    from derive.spectrum_tables import at_table as at_table
-    from derive.spectrum_tables import quadrature_table as quadrature_table
-    from derive.spectrum_values import at_atoms as at_atoms
-    from derive.spectrum_values import at_density as at_density
-    from derive.spectrum_values import at_matrices as at_matrices
-    from derive.spike import Outlier as Outlier
-    from derive.spike import additive_spike as additive_spike
-    from derive.spike import multiplicative_spike as multiplicative_spike
-    from derive.step import Step as Step
-    from derive.support import critical_points as critical_points
-    from derive.tauberian import Accumulation as Accumulation
-    from derive.transforms import moment_transform as moment_transform
-    from derive.transforms import r_polynomial as r_polynomial
-    from derive.transforms import r_transform as r_transform
-    from derive.transforms import s_transform as s_transform
-    from derive.transforms import stieltjes_transform as stieltjes_transform
-    from derive.transforms import tau_transform as tau_transform
-    from derive.verdict import Evidence as Evidence
-    from derive.verdict import Verdict as Verdict
-    from derive.wishart import complex_wishart_trace_moment as complex_wishart_trace_moment
-    from derive.wishart import wishart_trace_moment as wishart_trace_moment
-    from derive.word_trace import WordTrace as WordTrace
-    from derive.words import Deterministic as Deterministic
-    from derive.words import Gaussian as Gaussian
-    from derive.words import Identity as Identity
-        resolvent_sample_resolvent as resolvent_sample_resolvent,
-    )
-    from derive.deterministic_equivalent import two_resolvents as two_resolvents
-    from derive.domain import Domain as Domain
-    from derive.domain import Notation as Notation
-    from derive.domain import Quantity as Quantity
-    from derive.draft import Draft as Draft
-    from derive.dyson import DysonSystem as DysonSystem
-    from derive.dyson import dyson_equations as dyson_equations
-    from derive.dyson import solve_numerically as solve_numerically
-    from derive.elimination import eliminate_to_polynomials as eliminate_to_polynomials
-    from derive.errors import DeriveError as DeriveError
-    from derive.errors import RefutedError as RefutedError
-    from derive.fixed_point import Branch as Branch
-    from derive.fixed_point import FixedPoint as FixedPoint
-    from derive.formula import Formula as Formula
-    from derive.free_convolution import correlated_wishart as correlated_wishart
-    from derive.free_convolution import free_compression as free_compression
-    from derive.free_convolution import free_power as free_power
-    from derive.free_convolution import free_product as free_product
-    from derive.free_convolution import free_sum as free_sum
-    from derive.free_cumulants import free_cumulants_from_moments as free_cumulants_from_moments
-    from derive.free_cumulants import moments_from_free_cumulants as moments_from_free_cumulants
-    from derive.gaussian import GaussianLaw as GaussianLaw
-    from derive.gaussian import expectation as expectation
-    from derive.gaussian import gaussian_average as gaussian_average
-    from derive.gaussian import gaussian_integral as gaussian_integral
-    from derive.gaussian import gaussian_moment as gaussian_moment
-    from derive.grid_sweep import read_sweep as read_sweep
-    from derive.grid_sweep import sweep as sweep
-    from derive.haar import OrthogonalHaar as OrthogonalHaar
-    from derive.haar import UnitaryHaar as UnitaryHaar
-    from derive.haar import haar_average as haar_average
-    from derive.haar import orthogonal_weingarten as orthogonal_weingarten
-    from derive.haar import unitary_weingarten as unitary_weingarten
-    from derive.harmonic_sum import HarmonicSum as HarmonicSum
-    from derive.index_notation import Field as Field
-    from derive.index_notation import Space as Space
     from derive.joint_spectrum import at_joint_atoms as at_joint_atoms
     from derive.law import atoms as atoms
     from derive.law import fisher as fisher
