@@ -393,7 +393,7 @@ class Draft:
             symbol=symbol,
         )
         recipe = Recipe(sp.sympify(expression, strict=True), tuple(symbols), tuple(where), domain)
-        self.steps.append(result_step(name, symbol, recipe, self.steps, self.cited))
+        self.steps.append(result_step(self.id, name, symbol, recipe, self.steps, self.cited))
         self.results[name] = formula
         return formula
 

@@ -319,14 +319,14 @@ def _roots(recipe: Recipe, lines: Sequence[Line], chosen: Sequence[Line]) -> lis
 
 
 def result_step(
-    name: str, symbol: str, recipe: Recipe, steps: Sequence[Step], cited: Sequence[Any]
+    id: str, name: str, symbol: str, recipe: Recipe, steps: Sequence[Step], cited: Sequence[Any]
 ) -> Step:
     """Return the step that says what a result rests on.
 
     Parameters
     ----------
-    name, symbol : str
-        Of the result; its left-hand side in LaTeX.
+    id, name, symbol : str
+        Of the derivation; of the result; its left-hand side in LaTeX.
     recipe : Recipe
         What is handed over.
     steps : sequence of Step
@@ -352,6 +352,9 @@ def result_step(
         found = None
     if found is None:
         return _typed(name, after, "it has the value of no line above")
+    otherwise = _defined_otherwise(recipe, [f for _, f in cited if _paper(f.name) == _paper(id)])
+    if otherwise:
+        return _typed(name, after, f"{otherwise} is defined otherwise in a result that is cited")
     inherited = [w for _, formula in cited for w in formula.body.where]
     needed = recipe.needed(*(n.value for n in found.lines))
     own = [w for w in needed if isinstance(w, FixedPoint) and w not in inherited]
@@ -386,6 +389,25 @@ def result_step(
     reason = f"{found.words}, in the form that is evaluated"
     line = found.lines[0].value
     return Step("result", name, line, after, reason, evidence, again=again, twins=tuple(twins))
+
+
+def _paper(id: str) -> str:
+    return id.partition(".")[0]
+
+
+def _defined_otherwise(recipe: Recipe, formulas: Sequence[Formula]) -> str:
+    """Return a letter that a cited result defines by the same arguments with another value."""
+    own = {w.symbol for w in recipe.where if isinstance(w, Let)}
+    for formula in formulas:  # of the same paper, where a letter has one meaning
+        for let in (w for w in formula.body.where if isinstance(w, Let)):
+            if let.symbol not in own or not let.expression.free_symbols <= set(recipe.symbols):
+                continue
+            same = Relation(let.symbol, let.expression)
+            if any(
+                recipe.letters.holds(same, i) is False for i in range(len(recipe.letters.points))
+            ):
+                return str(let.symbol)
+    return ""
 
 
 def _covers(domain: Domain | None, recipe: Recipe) -> bool:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import sympy as sp
 
 import derivations
+from derivations.lu2025.notation import alpha, q, rho
+from derivations.lu2025.notation import letters as paper
 from derive.domain import Notation
 from derive.draft import Draft
 from derive.gaussian import expectation
 from derive.typed_line import is_typed
 from derive.verdict import Verdict
-from numerics.lower import Condition
+from numerics.lower import Condition, Let
 
 letters = Notation()
 x = letters.quantity("x", "a length", lower=0)
@@ -64,3 +66,22 @@ def test_a_page_says_what_the_derivations_it_cites_assume():
     assert r"\subsection*{Assumed by what is cited}" in said and "jointly Gaussian" in said
     assert "jointly Gaussian" in d.table()
     assert derivations.get("classics.marchenko_pastur").inherited == ()
+
+
+def test_a_letter_keeps_the_definition_that_a_cited_result_gives_it():
+    for factor, verdict in ((1, Verdict.SUPPORTED), (2, Verdict.ASSUMED)):
+        draft = Draft("lu2025.noise")
+        draft.over(paper, "q")
+        draft.use("lu2025.training_statistics")
+        draft.rewrite(q * (1 + q), q + q**2, "multiply out")
+        draft.result(
+            "r",
+            q + q**2,
+            (alpha, rho),
+            where=(Let(q, (1 + factor * rho) / alpha),),
+            domain=paper.domain("alpha", "rho"),
+            limit="none",
+            symbol="r",
+        )
+        assert draft.steps[-1].verdict is verdict
+    assert "q is defined otherwise" in draft.steps[-1].reason
