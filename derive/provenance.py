@@ -270,8 +270,9 @@ def provenance(recipe: Recipe, lines: Sequence[Line]) -> Provenance | None:
     if not chosen:
         return None
     roots = _roots(recipe, usable, chosen)
-    related = {s for n in (*chosen, *roots) for r in n.relations for s in r.free_symbols}
-    free = {s for n in (*chosen, *roots) for s in n.value.free_symbols} - related
+    related = [r for n in (*chosen, *roots) for r in n.relations]
+    spoken = {s for n in (*chosen, *roots) for s in n.value.free_symbols}
+    free = spoken.union(*(r.free_symbols for r in related)) - {r.left for r in related}
     further = {r for n in usable for r in n.relations if r.free_symbols & free}
     kept = tuple(sorted((r for r in further if letters.always_holds(r)), key=lambda r: str(r.left)))
     return Provenance(tuple(chosen), tuple(roots), kept)

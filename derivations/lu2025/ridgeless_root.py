@@ -189,6 +189,18 @@ def ridgeless_root(page):
             f"the same root without a subtraction, M = T M_(kappa/T)(q) {words}",
             given={v: 1 / (1 + M / kappa), M: top * ResolventTrace(kappa / top, q)},
         )
+    page.rewrite(
+        threshold_polynomial(T),
+        sp.S.Zero,
+        "one recipe for both sides: t = M v is the root with M = T M_(kappa/T)(q)",
+        given={
+            t: M * v,
+            v: 1 / (1 + M / kappa),
+            M: T * ResolventTrace(kappa / T, q),
+            T: sp.Min(tau, 1),
+        },
+        domain=letters.domain("tau", "kappa", "q"),
+    )
     box = letters.domain("tau", "kappa", "rho", "t", conditions=WINDOW["below"])
     page.rewrite(
         RIDGE,
