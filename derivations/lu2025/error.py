@@ -225,13 +225,14 @@ def idg_error(page):
     .. math:: e_{IDG}=\tau N/D,\qquad D=\tau\lambda/\xi+\xi\,\overline{\mathrm{tr}}BG^2 .
     """
     page.over(letters, "tau", "q", "xi", "rho")
+    page.use("lu2025.training_statistics")
     page.use("lu2025.estimator_moments")
     page.parametrise({}, {tasks: sp.S.One})
     risk = page.derive(
         "choose the test matrix",
         1 + rho - 2 * tasks.trace(MEAN * r) + SECOND_MOMENT,
         lambda e: e.subs({T_0: q, T_1: 1}),
-        "population error with A = R and T = B = q + R",
+        "mean population error of an attention matrix Gamma, A = R and T = B = q + R",
     )
     page.rewrite(
         risk,
@@ -278,13 +279,14 @@ def icl_error(page):
               +(1+q)\frac{N}{D}\,\overline{\mathrm{tr}}BG^2 .
     """
     page.over(letters, "tau", "q", "xi", "rho")
+    page.use("lu2025.training_statistics")
     page.use("lu2025.estimator_moments")
     page.parametrise({}, {tasks: sp.S.One})
     risk = page.derive(
         "choose the test matrix",
         1 + rho - 2 * tasks.trace(MEAN) + SECOND_MOMENT,
         lambda e: e.subs({T_0: 1 + q, T_1: 0}),
-        "population error with A = I and T = (1 + q) I",
+        "mean population error of an attention matrix Gamma, A = I and T = (1 + q) I",
     )
     closed = page.derive(
         "put in the spectrum",
