@@ -202,7 +202,9 @@ class EscalatingKernel:
                 # Without an estimate, a float64 value that agrees to 20 bits vouches for the pair.
                 close = np.abs(high - single) <= 2.0**-20 * np.abs(high)
                 trusted = error <= TRUSTED if self._estimates else close
-            good = trusted & np.isfinite(high) & (np.abs(high) > 2.0**-960)
+            good = trusted & np.isfinite(high) & _roomy(high)
+            for p in points:  # low parts must not underflow
+                good &= (p == 0.0) | np.isinf(p) | _roomy(p)
             found[good], left = high[good], ~good
             self._tally.add(double_double=int(good.sum()))
         if left.any():
@@ -217,6 +219,11 @@ class EscalatingKernel:
         columns = dict(zip(self.program.arguments, points, strict=True))
         (balls,) = evaluate_many(self.program, columns, BALL_BITS).values()
         return balls.midpoints()
+
+
+def _roomy(x: np.ndarray) -> np.ndarray:
+    """Tell which numbers are so far from the ends of float64 that pairs hold all their digits."""
+    return (np.abs(x) > 2.0**-960) & (np.abs(x) < 2.0**960)
 
 
 def _accepted(error: np.ndarray, allowance: np.ndarray) -> np.ndarray:
