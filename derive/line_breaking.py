@@ -139,7 +139,7 @@ def lines(latex: str, limit: float = LINE) -> list[str]:
         return [latex]
     out: list[str] = []
     text, width = "", 0.0
-    for segment in _segments(_opened(whole, limit), limit):
+    for segment in _balanced(_segments(_opened(whole, limit), limit)):
         size = sum(p.width for p in segment)
         # both sides of a long relation begin a line, unless the left side is short
         turn = segment[0].kind == "relation" and (bool(out) or width > 0.3 * limit)
@@ -162,22 +162,23 @@ def _opened(whole: list[Piece], limit: float) -> list[Piece]:
     out: list[Piece] = []
     for term in _terms(whole):
         size = sum(p.width for p in term)
-        out += _opened_term(term, limit, 0.35 * limit) if size > limit - INDENT else _closed(term)
+        out += _opened_term(term, limit, 0.35 * limit) if size > limit - INDENT else term
     return out
 
 
-def _closed(term: list[Piece]) -> list[Piece]:
-    """Keep each group of a term in one piece: TeX refuses a line that ends inside a group."""
-    out: list[Piece] = []
-    i = 0
-    while i < len(term):
-        end = _matching(term, i) if term[i].kind == "open" else i
-        group = term[i : end + 1]
-        if len(group) > 1:
-            out.append(Piece("".join(p.text for p in group), sum(p.width for p in group)))
-        else:
-            out.append(term[i])
-        i = end + 1
+def _balanced(segments: list[list[Piece]]) -> list[list[Piece]]:
+    """Give groups that end on another line delimiters of one size: TeX wants the others paired."""
+    out = [list(segment) for segment in segments]
+    opened: list[tuple[int, int]] = []
+    for i, segment in enumerate(segments):
+        for j, piece in enumerate(segment):
+            if piece.kind == "open":
+                opened.append((i, j))
+            elif piece.kind == "close" and opened:
+                k, start = opened.pop()
+                if k != i:
+                    out[k][start] = _delimiter(segments[k][start], r"\Bigl")
+                    out[i][j] = _delimiter(piece, r"\Bigr")
     return out
 
 

@@ -190,9 +190,9 @@ def ridgeless_root(page):
             given={v: 1 / (1 + M / kappa), M: top * ResolventTrace(kappa / top, q)},
         )
     page.rewrite(
-        threshold_polynomial(T),
-        sp.S.Zero,
-        "one recipe for both sides: t = M v is the root with M = T M_(kappa/T)(q)",
+        (T - t) * (kappa - t),
+        kappa * q * t,
+        "one recipe for both sides: t = M v is the root of P_T with M = T M_(kappa/T)(q)",
         given={
             t: M * v,
             v: 1 / (1 + M / kappa),
