@@ -38,7 +38,7 @@ def formula_of(name: str) -> Formula:
 @pytest.mark.parametrize("name", [n for n in QUICK if n in RECORDED])
 def test_a_sample_is_no_worse_than_the_table(name):
     old = RECORDED[name]
-    row = measure(formula_of(name), old.box, old.kept, scattered=400, edges=100, restarts=0)
+    row = measure(formula_of(name), old.box, old.kept, scattered=100, edges=50, restarts=0)
     assert not row.worse_than(old)
 
 

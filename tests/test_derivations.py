@@ -21,10 +21,26 @@ MUTANTS_PER_STEP = 6  # in the default run; all of them in the slow one
 ROUNDING = 1e-12  # relative, at points that are generic: no conditioning to allow for
 
 
-def _each(ids=IDS):
+# Compiled twice, printed and checked twice in the default run; the others in the slow one.
+MAIN = {
+    "classics.marchenko_pastur",
+    "letey2025.structured_error",
+    "lu2025.effective_ridge",
+    "lu2025.icl_error",
+    "lu2025.idg_error_ridgeless",
+}
+
+
+def _each(ids=IDS, quick=frozenset(IDS)):
     # one worker per derivation: its steps run once
     return pytest.mark.parametrize(
-        "id", [pytest.param(i, marks=pytest.mark.xdist_group(i)) for i in ids]
+        "id",
+        [
+            pytest.param(
+                i, marks=[pytest.mark.xdist_group(i), *([] if i in quick else [pytest.mark.slow])]
+            )
+            for i in ids
+        ],
     )
 
 
@@ -53,7 +69,7 @@ def test_every_step_holds(id):
             assert step.evidence.decided >= 0.9 * step.evidence.satisfying, step.evidence
 
 
-@_each()
+@_each(quick=MAIN)
 def test_every_step_can_be_checked_again(id):
     for step in derivations.get(id).steps:
         assert step.recheck().verdict == step.verdict, step
@@ -104,25 +120,34 @@ def test_every_fixed_point_has_a_branch(id):
 
 
 @_each()
-def test_results_lie_where_their_balls_say(id):
+def test_the_main_result_lies_where_its_balls_say(id):
     d = derivations.get(id)
-    for name in d.results:
-        formula = d.results[name]
-        points = [
-            {str(s): float(v) for s, v in point.items()}
-            for point in formula.domain.sample(4, seed=5)
-        ]
-        points = [{a: point[a] for a in formula.args} for point in points]
-        together = formula(**{a: np.array([p[a] for p in points]) for a in formula.args})
-        for point, value in zip(points, together, strict=True):
-            assert float(formula(**point)) == value, "one point and an array of points agree"
-            exact = {a: Fraction(v) for a, v in point.items()}  # a double is an exact rational
-            ball = formula.ball(bits=100, **exact)
-            error = abs(Fraction(float(value)) - ball.midpoint)
-            assert error <= ROUNDING * abs(ball.midpoint), (name, point, value, ball)
+    if d.results:
+        _lies_in_its_balls(d.result)
 
 
+@pytest.mark.slow
 @_each()
+def test_all_results_lie_where_their_balls_say(id):
+    for formula in derivations.get(id).results.values():
+        _lies_in_its_balls(formula)
+
+
+def _lies_in_its_balls(formula):
+    points = [
+        {str(s): float(v) for s, v in point.items()} for point in formula.domain.sample(4, seed=5)
+    ]
+    points = [{a: point[a] for a in formula.args} for point in points]
+    together = formula(**{a: np.array([p[a] for p in points]) for a in formula.args})
+    for point, value in zip(points, together, strict=True):
+        assert float(formula(**point)) == value, "one point and an array of points agree"
+        exact = {a: Fraction(v) for a, v in point.items()}  # a double is an exact rational
+        ball = formula.ball(bits=100, **exact)
+        error = abs(Fraction(float(value)) - ball.midpoint)
+        assert error <= ROUNDING * abs(ball.midpoint), (formula.name, point, value, ball)
+
+
+@_each(quick=MAIN)
 def test_double_double_agrees_with_the_ball(id):
     d = derivations.get(id)
     if not d.results:

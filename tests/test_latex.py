@@ -51,8 +51,19 @@ def _compile(source: str, folder: Path) -> str:
 
 
 @needs_latex
+@pytest.mark.parametrize("id", ["classics.deformed_marchenko_pastur", "lu2025.icl_error"])
+def test_a_page_compiles(id, tmp_path):
+    _prints(id, tmp_path)
+
+
+@pytest.mark.slow
+@needs_latex
 @_each
 def test_every_derivation_compiles(id, tmp_path):
+    _prints(id, tmp_path)
+
+
+def _prints(id: str, tmp_path: Path) -> None:
     log = _compile(derivations.get(id).latex(standalone=True), tmp_path)
     assert "undefined" not in log.lower()
     assert "Missing character" not in log
