@@ -175,7 +175,8 @@ def _sum(function: Any, place: sp.Symbol, scale: Any, decay: Any, fall: Any, cal
             "only powers and resolvents have a certified sum over infinitely many modes",
             "SourceCapacity.sum(pair, variable).exact(...) for exponentials and other kernels",
         )
-    constant, factors = sp.factor_list(below, place)
+    found: Any = sp.factor_list(below, place)
+    constant, factors = found
     poles = [(f, m) for f, m in factors if f.has(place)]
     if len(poles) > 1:  # one power of the eigenvalue stays outside, so that each part converges
         parts = sp.Add.make_args(sp.apart(sp.cancel(function / place), place))

@@ -317,7 +317,7 @@ def _apart_in(term: sp.Expr, place: sp.Symbol) -> list[sp.Expr]:
     return out
 
 
-def _monic(piece: sp.Expr, place: sp.Symbol) -> sp.Expr:
+def _monic(piece: Any, place: sp.Symbol) -> sp.Expr:
     """Write a pole a/(b s + c)^k as (a/b^k)/(s + c/b)^k, so that equal poles look equal."""
     out = sp.Integer(1)
     for factor in sp.Mul.make_args(piece):

@@ -160,7 +160,7 @@ def _zeros(inner: sp.Expr) -> list[sp.Expr]:
     return sorted(sp.solve(inner, x), key=lambda root: root.subs(at))
 
 
-def _masses(polynomial: sp.Expr, place: sp.Symbol) -> tuple[sp.Expr, ...]:
+def _masses(polynomial: sp.Expr, place: sp.Symbol) -> tuple[Any, ...]:
     """Return the masses that a pole of m at a place can have."""
     near = sp.cancel(polynomial.subs(m, mu / (place - z)) * (place - z))
     return tuple(sp.factor(root) for root in sp.solve(near.subs(z, place), mu))
