@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import Annotated
 
 import typer
 
@@ -37,6 +38,26 @@ app = typer.Typer(
 )
 # names that are not options of a command are arguments of the formula
 OPEN = {"allow_extra_args": True, "ignore_unknown_options": True}
+
+
+def _say_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"icl-derive {version('icl-derive')}")
+        raise typer.Exit()
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_say_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    pass
+
+
 app.command("list")(catalogue)
 app.command("show")(show)
 app.command("check")(check)

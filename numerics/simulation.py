@@ -68,6 +68,8 @@ class Estimate:
     seeds: int
 
     def __str__(self) -> str:
+        if self.seeds == 1:
+            return f"{self.mean:.6g} (one seed: no standard error)"
         return f"{self.mean:.6g} +- {self.standard_error:.2g} ({self.seeds} seeds)"
 
 

@@ -343,6 +343,11 @@ def test_simulation_against_theory(out, capsys):
     assert len(lines) == 19 and lines[0].startswith("size,seed_index,tau,alpha,kappa,rho,lam,icl")
 
 
+def test_the_version_is_said(capsys):
+    assert run(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("icl-derive ")
+
+
 def test_cache_commands(capsys, tmp_path, monkeypatch):
     from numerics.cache import store
 
