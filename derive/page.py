@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from derive.step import Step
 
 PREAMBLE = r"""\documentclass[11pt]{article}
-\usepackage[T1]{fontenc}
 \usepackage[utf8]{inputenc}
 \usepackage[a4paper,margin=25mm]{geometry}
 \usepackage{amsmath,amssymb,graphicx,array,longtable}
