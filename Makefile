@@ -2,11 +2,12 @@
 #   make demo       the main result, end to end: derived, checked, printed, compiled, simulated
 #   make test       the tests, in parallel
 #   make test-slow  the long Monte Carlo and fault-injection tests
+#   make accuracy   every kernel against certified values, as many points as its table has
 #   make lint       formatting, style and types
 #   make bench      timings, side by side with the usual tools
 SHELL := /bin/sh
 .DELETE_ON_ERROR:
-.PHONY: demo test test-slow lint bench install clean
+.PHONY: demo test test-slow accuracy lint bench install clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -23,6 +24,9 @@ test: $(VENV)/installed
 
 test-slow: $(VENV)/installed
 	$(PYTEST) -m slow
+
+accuracy: $(VENV)/installed
+	$(PYTEST) -m table
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .

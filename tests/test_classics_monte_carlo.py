@@ -12,7 +12,9 @@ from numerics.extrapolation import compare
 
 # Large numbers of samples, not large sizes, are their limit: see test_acceptance_power_laws.
 ASYMPTOTIC = {"classics.power_law_error", "classics.power_law_ridge"}
-IDS = [i for i in cards() if i.startswith("classics.") and i not in ASYMPTOTIC]
+# Integrated, not sampled: its error is that of the steps.
+INTEGRATED = "classics.power_law_growth"
+IDS = [i for i in cards() if i.startswith("classics.") and i not in {*ASYMPTOTIC, INTEGRATED}]
 
 
 @pytest.mark.slow
@@ -34,3 +36,12 @@ def test_simulation_agrees_with_the_results(id):
             return float(result(**{k: v for k, v in parameters.items() if k in result.args}))
 
         assert abs(compare(theory, runs, quantity=quantity).z_score) < 4
+
+
+@pytest.mark.slow
+def test_an_integrated_growth_is_the_closed_form():
+    page = derivations.get(INTEGRATED)
+    point = {"K": 0.6, "r": 4.5, "g_0": 0.5, "t": 2.1}
+    found = page.simulate(seeds=4, **point).per_seed
+    exact = float(page.results["growth_exact"](**point))
+    assert abs(found / exact - 1).max() < 1e-8  # ten times the tolerance of a step
