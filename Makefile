@@ -1,7 +1,7 @@
 # Every target sets up .venv by itself; nothing else is needed but Python >= 3.11 and make.
 #   make demo       the main result, end to end: derived, checked, printed, compiled, simulated
 #   make test       the tests, in parallel
-#   make test-slow  the long Monte Carlo and fault-injection tests
+#   make test-slow  the long Monte Carlo and fault-injection tests; TESTS=... for some files
 #   make accuracy   every kernel against certified values, as many points as its table has
 #   make lint       formatting, style and types
 #   make bench      timings, side by side with the usual tools
@@ -23,7 +23,7 @@ test: $(VENV)/installed
 	$(PYTEST)
 
 test-slow: $(VENV)/installed
-	$(PYTEST) -m slow
+	$(PYTEST) -m slow $(TESTS)
 
 accuracy: $(VENV)/installed
 	$(PYTEST) -m table
