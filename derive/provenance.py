@@ -289,12 +289,12 @@ def _says_nothing(line: Line, recipe: Recipe) -> bool:
 
 
 def _reachable(line: Line) -> Line:
-    """Keep the relations that act on the line, in order."""
-    free, kept = set(line.value.free_symbols), []
-    for relation in line.relations:
-        if not relation.left.is_Symbol or relation.left in free:
-            kept.append(relation)
-            free |= relation.right.free_symbols
+    """Keep the relations that act on the line, directly or through one another."""
+    free, size = set(line.value.free_symbols), -1
+    while len(free) > size:  # a definition may stand before or after those it is used in
+        size = len(free)
+        kept = [r for r in line.relations if not r.left.is_Symbol or r.left in free]
+        free = free.union(*(r.right.free_symbols for r in kept))
     return replace(line, relations=tuple(kept))
 
 

@@ -69,6 +69,14 @@ def test_every_step_holds(id):
             assert step.evidence.decided >= 0.9 * step.evidence.satisfying, step.evidence
 
 
+@_each()
+def test_every_result_is_borne_out_by_lines_letter_by_letter(id):
+    for step in derivations.get(id).steps:
+        if step.kind == "result":
+            assert step.verdict >= Verdict.SUPPORTED, step.reason
+            assert "nowhere else" not in step.evidence.note, step.evidence.note
+
+
 @_each(quick=MAIN)
 def test_every_step_can_be_checked_again(id):
     for step in derivations.get(id).steps:

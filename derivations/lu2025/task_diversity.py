@@ -268,14 +268,16 @@ def task_diversity_transition(page):
         limit=LIMIT_TAU_FIRST,
         symbol=r"g_{\mathrm{task}}",
     )
+    page.define(Delta, _DISTANCE, "distance from the transition on the scale of the window")
+    page.define(nu, _NU_BOTH, "without cancellation on both sides of the transition")
     page.result(
         "window",
         sp.sqrt(q) * scaling,
         (alpha, kappa, rho, gamma),
         where=(
             level,
-            Let(Delta, (kappa - 1) / sp.sqrt(q)),
-            Let(nu, sp.Piecewise((_NU, Delta > 0), (_NU_BELOW, True))),
+            Let(Delta, _DISTANCE),
+            Let(nu, _NU_BOTH),
         ),
         domain=letters.domain("alpha", "kappa", "rho", "gamma", conditions=[FINITE]),
         limit=LIMIT_JOINT + ", at fixed (kappa - 1)/sqrt(q)",
@@ -303,5 +305,7 @@ def task_diversity_transition(page):
 
 _NU = 2 / (Delta + sp.sqrt(Delta**2 + 4))
 _NU_BELOW = (sp.sqrt(Delta**2 + 4) - Delta) / 2
+_NU_BOTH = sp.Piecewise((_NU, Delta > 0), (_NU_BELOW, True))
+_DISTANCE = (kappa - 1) / sp.sqrt(q)
 
 __all__ = ["GAP", "task_diversity_transition", "task_generalization_gap"]
