@@ -16,7 +16,9 @@ from numba.core.errors import NumbaError
 
 from numerics.errors import LoweringError
 from numerics.intrinsics import FLOAT, namespace
-from numerics.object_code import ENTRY, RESOLVABLE, target_machine, undefined_symbols
+from numerics.linker import ObjectFile
+from numerics.llvm_target import target_machine
+from numerics.object_code import ENTRY, RESOLVABLE
 
 _SIGNATURE = types.void(
     types.CPointer(FLOAT),
@@ -51,7 +53,8 @@ def object_code(source: str) -> bytes:
     module = optimised_module(source)
     flagged = fast_math_lines(str(module))
     data = target_machine().emit_object(module)
-    foreign = undefined_symbols(data) - RESOLVABLE
+    code = ObjectFile.read(data)
+    foreign = code.undefined - RESOLVABLE if code else frozenset()
     declared = {f.name for f in module.functions if f.is_declaration}
     foreign |= {n for n in declared if not n.startswith("llvm.")} - RESOLVABLE
     if flagged or foreign:

@@ -1,8 +1,8 @@
 """Program -> Kernel: a true NumPy ufunc, from the cache where possible.
 
-A cached kernel costs NumPy and llvmlite; numba is imported only to compile. Before a cached kernel
-is used its record is verified (:mod:`numerics.cache`), it must have been compiled by these versions
-for this processor, and eight sentinel points must give the stored bits.
+A cached kernel costs NumPy alone; numba and LLVM are imported only to compile. Before a cached
+kernel is used its record is verified (:mod:`numerics.cache`), it must have been compiled by these
+versions for this processor, and eight sentinel points must give the stored bits.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ import numpy as np
 
 from numerics.cache import store, warn_once
 from numerics.errors import ArgumentsError
-from numerics.object_code import Counters, cpu_features, ufunc_from_object
+from numerics.object_code import Counters, ufunc_from_object
+from numerics.processor import description
 from numerics.program import Program
 from numerics.versions import installed_version
 
@@ -32,7 +33,7 @@ SMALLEST_GRID = 1 << 16  # points below which cutting a grid costs too little to
 # Modules that decide what is compiled: a change in any of them changes every key.
 _GENERATOR = (
     *("division", "schedule", "arithmetic", "emit", "emit_iterations", "emit_double_double"),
-    *("double_double", "double_double_functions", "intrinsics", "compile"),
+    *("double_double", "double_double_functions", "intrinsics", "compile", "llvm_target"),
 )
 
 
@@ -292,18 +293,13 @@ def _from_text(text: str, precision: str) -> Kernel:
 
 @cache
 def _environment() -> tuple[str, ...]:
-    import llvmlite
-    import llvmlite.binding as llvm
-
     return (
         f"generator {_generator_digest()}",
         f"numba {installed_version('numba', 'numba')}",
-        f"llvmlite {llvmlite.__version__}",
+        f"llvmlite {installed_version('llvmlite', 'llvmlite')}",
         f"numpy {np.__version__}",
         f"python {sys.version.split()[0]}",
-        llvm.get_process_triple(),
-        f"processor {llvm.get_host_cpu_name()}",
-        cpu_features(),
+        *description(),
     )
 
 

@@ -1,26 +1,25 @@
-"""Object code -> a true NumPy ufunc, with NumPy, llvmlite and ctypes only.
+"""Object code -> a true NumPy ufunc, with NumPy and ctypes only.
 
-A cached kernel takes this path alone: neither numba nor SymPy is imported. The linker is LLVM's
-in-process one; every symbol an object may need is listed here and resolved before it is loaded, so
-that an unexpected one is an error instead of a crash.
+A cached kernel takes this path alone: neither LLVM nor numba nor SymPy is imported. Every symbol
+an object may need is listed here and resolved before it is loaded, so that an unexpected one is an
+error instead of a crash.
 
 References
 ----------
-NumPy C-API, ``PyUFunc_FromFuncAndData``; LLVM MCJIT.
+NumPy C-API, ``PyUFunc_FromFuncAndData``.
 """
 
 from __future__ import annotations
 
 import ctypes
-import struct
 import threading
 from functools import cache
 from typing import Any
 
-import llvmlite.binding as llvm
 import numpy as np
 from numpy._core import _multiarray_umath  # pyright: ignore[reportAttributeAccessIssue]
 
+from numerics import linker
 from numerics.errors import LoweringError
 
 ENTRY = "icl_derive_loop"
@@ -35,56 +34,6 @@ RESOLVABLE = frozenset(
 # A ufunc keeps raw pointers to its loop, name, types and counters: they live as long as we do.
 _ALIVE: list[Any] = []
 _LOCK = threading.Lock()
-
-
-def undefined_symbols(data: bytes) -> frozenset[str]:
-    """Return the names that an object file expects from outside.
-
-    Parameters
-    ----------
-    data : bytes
-        A 64-bit little-endian ELF object; other formats are not read.
-
-    Returns
-    -------
-    frozenset of str
-        Undefined symbols, empty for formats other than ELF.
-    """
-    if data[:6] != b"\x7fELF\x02\x01":
-        return frozenset()
-    (sections_at,) = struct.unpack_from("<Q", data, 40)
-    entry_size, count = struct.unpack_from("<HH", data, 58)
-    sections = [
-        struct.unpack_from("<IIQQQQIIQQ", data, sections_at + entry_size * k) for k in range(count)
-    ]
-    names: set[str] = set()
-    for _, kind, _, _, start, size, link, _, _, width in sections:
-        if kind != 2:  # SHT_SYMTAB
-            continue
-        strings = sections[link][4]
-        for at in range(start + width, start + size, width):
-            name, _, _, section = struct.unpack_from("<IBBH", data, at)
-            if section == 0:  # SHN_UNDEF
-                end = data.index(b"\0", strings + name)
-                names.add(data[strings + name : end].decode())
-    return frozenset(names)
-
-
-@cache
-def target_machine() -> Any:
-    """Return LLVM's description of this computer, for code at full optimisation."""
-    llvm.initialize_native_target()
-    llvm.initialize_native_asmprinter()
-    target = llvm.Target.from_triple(llvm.get_process_triple())
-    return target.create_target_machine(
-        cpu=llvm.get_host_cpu_name(), features=cpu_features(), opt=3, jit=True
-    )
-
-
-@cache
-def cpu_features() -> str:
-    """Return the feature string of this processor, e.g. ``"+avx2,+fma,..."``."""
-    return llvm.get_host_cpu_features().flatten()
 
 
 class Counters:
@@ -147,7 +96,8 @@ def ufunc_from_object(
     LoweringError
         If the object needs a symbol that is not in the C mathematics library.
     """
-    foreign = undefined_symbols(data) - RESOLVABLE
+    code = linker.ObjectFile.read(data)
+    foreign = code.undefined - _library().keys() if code else frozenset()
     if foreign:
         raise LoweringError(
             "ufunc_from_object(...)",
@@ -157,11 +107,12 @@ def ufunc_from_object(
         )
     counters = Counters()
     with _LOCK:
-        _resolve()
-        engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target_machine_for_linking())
-        engine.add_object_file(llvm.ObjectFileRef.from_data(data))
-        engine.finalize_object()
-        address = engine.get_function_address(ENTRY)
+        found = linker.linked(code, ENTRY, _library()) if code else None
+        if found is None:
+            from numerics import llvm_target
+
+            found = llvm_target.linked(data, ENTRY, _library())
+    address, memory = found
     if not address:
         raise LoweringError(
             "ufunc_from_object(...)",
@@ -186,17 +137,8 @@ def ufunc_from_object(
         ctypes.addressof(text),
         0,
     )
-    _ALIVE.append((engine, functions, arguments, types, label, text, counters, ufunc))
+    _ALIVE.append((memory, functions, arguments, types, label, text, counters, ufunc))
     return ufunc, counters
-
-
-def target_machine_for_linking() -> Any:
-    """Return a fresh target machine: an execution engine takes ownership of the one it is given."""
-    target_machine()
-    target = llvm.Target.from_triple(llvm.get_process_triple())
-    return target.create_target_machine(
-        cpu=llvm.get_host_cpu_name(), features=cpu_features(), opt=3, jit=True
-    )
 
 
 @cache
@@ -217,12 +159,13 @@ def _constructor() -> Any:
 
 
 @cache
-def _resolve() -> None:
-    """Tell the linker where the functions of the C library are."""
+def _library() -> dict[str, int]:
+    """Return where the functions of the C library are."""
     process = ctypes.CDLL(None)
+    found = {}
     for name in RESOLVABLE:
         function = getattr(process, name, None)
-        if function is not None:
-            address = ctypes.cast(function, ctypes.c_void_p).value
-            if address:
-                llvm.add_symbol(name, address)
+        address = ctypes.cast(function, ctypes.c_void_p).value if function is not None else None
+        if address:
+            found[name] = address
+    return found

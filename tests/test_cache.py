@@ -10,6 +10,7 @@ import tempfile
 import threading
 import time
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,10 +18,13 @@ from kernel_programs import Floats, effective_ridge, interpret, marchenko_pastur
 
 import numerics.cache as cache
 import numerics.kernel as kernel_module
+from numerics import linker
 from numerics.cache import Store, store
 from numerics.errors import ArgumentsError, CacheWarning
 from numerics.kernel import compile_program, is_compiled, kernel_key
-from numerics.object_code import ufunc_from_object, undefined_symbols
+from numerics.linker import ObjectFile
+from numerics.object_code import ENTRY, _library, ufunc_from_object
+from numerics.processor import description
 from numerics.program import Builder
 
 POINT = (0.5, 0.7)
@@ -232,17 +236,47 @@ def test_sentinel_points_are_inside_the_domain(compiled):
 
 
 def test_objects_with_unknown_symbols_are_refused(compiled):
-    assert undefined_symbols(compiled[1].partition(b"\n")[2]) <= {"memcpy", "memset"}
+    ours = ObjectFile.read(compiled[1].partition(b"\n")[2])
     b = Builder(("x",))
     kernel = compile_program(b.program({"y": b.op("atan", b.argument("x"))}))
     code = store().read("kernel", kernel.key).partition(b"\n")[2]
-    if not code.startswith(b"\x7fELF"):
+    if ours is None:
         pytest.skip("reads ELF objects")
-    assert "atan" in undefined_symbols(code)
+    assert ours.undefined <= {"memcpy", "memset"}
+    assert "atan" in ObjectFile.read(code).undefined
     strange = code.replace(b"\0atan\0", b"\0pawn\0")
-    assert "pawn" in undefined_symbols(strange)
+    assert "pawn" in ObjectFile.read(strange).undefined
     with pytest.raises(NotImplementedError, match="pawn"):
         ufunc_from_object(strange, "f", 1, 1)
+
+
+def test_our_linker_gives_what_the_linker_of_llvm_gives(compiled, monkeypatch):
+    b = Builder(("x", "y"))
+    x, y = b.argument("x"), b.argument("y")
+    kernel = compile_program(b.program({"f": b.op("mul", b.op("log", x), b.op("atan", y))}))
+    x, y = np.geomspace(1e-3, 1e3, 999), np.linspace(-4, 4, 999)
+    expected = kernel(x, y)
+    code = store().read("kernel", kernel.key).partition(b"\n")[2]
+    if linker.linked(ObjectFile.read(code), ENTRY, _library()) is None:
+        pytest.skip("this processor's objects are linked by LLVM")
+    monkeypatch.setattr(linker, "linked", lambda *_: None)
+    ufunc, _ = ufunc_from_object(code, "f", 2, 1)
+    assert np.array_equal(ufunc(x, y), expected)
+
+
+def test_a_damaged_object_is_refused_before_it_is_linked(compiled):
+    code = compiled[1].partition(b"\n")[2]
+    whole = ObjectFile.read(code)
+    if whole is None:
+        pytest.skip("reads ELF objects")
+    assert ObjectFile.read(b"MZ" + code) is None and ObjectFile.read(b"") is None
+    assert all(ObjectFile.read(code[:n]) is None for n in range(0, len(code), 97))
+    # another processor, and a relation that is no absolute address, are left to LLVM
+    assert linker.linked(replace(whole, machine=183), ENTRY, {}) is None
+    kept = next(s for s in whole.sections if s.kind == 4)
+    at = kept.start + 8
+    other = code[:at] + (2).to_bytes(4, "little") + code[at + 4 :]
+    assert linker.linked(ObjectFile.read(other), ENTRY, _library()) is None
 
 
 def test_key_depends_on_everything(monkeypatch):
@@ -250,7 +284,7 @@ def test_key_depends_on_everything(monkeypatch):
     keys = {kernel_key(program, "float64"), kernel_key(program, "double-double")}
     keys.add(kernel_key(effective_ridge(), "float64"))
     environment = kernel_module._environment()
-    assert any("numba" in e for e in environment) and any("+" in e for e in environment)
+    assert any("numba" in e for e in environment) and {*description()} <= {*environment}
     for k in range(len(environment)):
         changed = (*environment[:k], "other", *environment[k + 1 :])
         monkeypatch.setattr(kernel_module, "_environment", lambda changed=changed: changed)

@@ -24,7 +24,7 @@ from kernel_programs import (
 from numerics.compile import optimised_module
 from numerics.errors import ArgumentsError
 from numerics.kernel import compile_program
-from numerics.object_code import target_machine
+from numerics.llvm_target import target_machine
 from numerics.program import Builder
 
 BOX = {"float64": 2e-15, "double-double": 1e-30}
