@@ -67,6 +67,8 @@ class DoubleDouble:
                 f"h{r}, l{r} = multiply(h{r}, l{r}, {pairs[1]})",
                 f"h{r}, l{r} = exponential(h{r}, l{r})",
             ]
+        if op == "power_law_sum":
+            return [f"{target} = power_law_pair({', '.join(pairs)})"]
         if op == "power":
             return _power(r, inputs[0], instruction.attribute)
         if op in ("minimum", "maximum"):

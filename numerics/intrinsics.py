@@ -20,6 +20,7 @@ from numba.extending import intrinsic
 
 from numerics import double_double as dd
 from numerics import double_double_functions as ddf
+from numerics import double_double_power_law as ddp
 
 FLOAT = types.CPointer(types.float64)
 _DOUBLE = ir.DoubleType()
@@ -410,7 +411,7 @@ def namespace() -> dict[str, Any]:
         **{"power_of_two": power_of_two, "nearest_integer": nearest, "square_root_float": sqrt},
         **{"logarithm_float": log, "arctangent_float": atan},
     }
-    for module, functions in ((dd, ARITHMETIC), (ddf, FUNCTIONS)):
+    for module, functions in ((dd, ARITHMETIC), (ddf, FUNCTIONS), (ddp, POWER_LAW)):
         constants = {n: v for n, v in vars(module).items() if n.isupper()}
         for name in functions:
             # The same code as the Python function, with fma, where and quotient of the hardware.
@@ -426,4 +427,8 @@ ARITHMETIC = (
 FUNCTIONS = (  # each after those it calls
     *("exponential", "logarithm", "sine_and_cosine", "sine", "cosine", "arctangent"),
     *("gamma_function", "zeta_function"),
+)
+POWER_LAW = (
+    *("raised", "resolvent_power", "rising_series", "mean_decay", "far_part", "incomplete_beta"),
+    *("corner_corrections", "first_of_tail", "mode", "power_law_pair"),
 )

@@ -24,7 +24,6 @@ from derive.spectrum_tables import MODE
 from derive.spectrum_values import numeric_value
 from numerics.ball import evaluate
 from numerics.ball_operations import Inconclusive, Jet
-from numerics.errors import LoweringError
 from numerics.functions import PowerLawSum
 from numerics.kernel import compile_program
 from numerics.lower import lower
@@ -127,11 +126,6 @@ def test_derivatives_in_the_ridge():
         power_law_sum(Jet(arb(2), {0: arb(1)}), arb(1), arb(1), arb(1))
     with pytest.raises(ArgumentsError, match="exponent"):
         PowerLawSum(p, q, m, x).diff(q)
-
-
-def test_other_targets_refuse_in_words():
-    with pytest.raises(LoweringError, match="double-double"):
-        compile_program(PROGRAM, "double-double")
 
 
 @pytest.mark.parametrize(

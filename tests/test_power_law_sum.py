@@ -1,0 +1,135 @@
+"""Sums over infinitely many modes in pairs of floats, against balls over the whole domain."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import sympy as sp
+from flint import arb
+
+import derivations
+from numerics import double_double_power_law as pairs
+from numerics.ball import working_precision
+from numerics.ball_operations import Inconclusive
+from numerics.functions import PowerLawSum
+from numerics.kernel import compile_program
+from numerics.lower import lower
+from numerics.power_law_ball import power_law_sum
+
+p, q, m, x = sp.symbols("p q m x", positive=True)
+PROGRAM = lower([p, q, m, x], [], {"S": PowerLawSum(p, q, m, x)})
+
+
+def pair(*at: float, low: tuple[float, ...] = (0.0,) * 4) -> tuple[float, float]:
+    """Return the value of the functions that a kernel calls, run by Python."""
+    return pairs.power_law_pair(*(part for v in zip(at, low, strict=True) for part in v))
+
+
+def enclosed(*at: float) -> arb:
+    return power_law_sum(*(arb(v) for v in at))
+
+
+def condition(*at: float) -> float:
+    """Sum of abs(v S_v / S) over p, q, m and x, by differences of balls."""
+    total = 0.0
+    with working_precision(200):
+        for i, v in enumerate(at):
+            if v:
+                moved = [arb(a) for a in at]
+                moved[i] *= 1 + arb(2) ** -60
+                total += abs(float((power_law_sum(*moved) / enclosed(*at) - 1) * 2**60))
+    return total
+
+
+def scattered(rng, size):
+    """Points of the whole domain: p near 1 and large, any q, m no integer, x of any size."""
+    decay = 1 + 10 ** rng.uniform(-9, 2, size)
+    rate = 10 ** rng.uniform(-1.5, 1.3, size)
+    power = np.where(
+        rng.random(size) < 0.4, rng.integers(1, 5, size), 10 ** rng.uniform(-1, 1, size)
+    )
+    at = 10 ** rng.uniform(-8, 16, size)
+    at[::11], at[1::13] = 0.0, 10 ** rng.uniform(-320, 250, len(at[1::13]))
+    return decay, rate, power.astype(float), at
+
+
+def worst_of(columns) -> int:
+    """Compare pairs with balls at every point and return how many could be compared."""
+    compared = 0
+    for at in zip(*(c.tolist() for c in columns), strict=True):
+        try:
+            high, low = pair(*at)
+            for bits in (160, 320):
+                with working_precision(bits):
+                    error = abs((arb(high) + arb(low)) / enclosed(*at) - 1)
+                if error.is_nan() or error.rad() < 1e-33:
+                    break
+        except Inconclusive:
+            continue
+        if math.isnan(high):  # refused, but never an ordinary point
+            assert at[3] > 1e50 or float(enclosed(*at)) < 1e-280
+            continue
+        compared += 1
+        assert error < 1e-30 or error < 1e-30 + 1.3e-32 * condition(*at), at
+    return compared
+
+
+def test_pairs_lie_where_the_balls_say():
+    assert worst_of(scattered(np.random.default_rng(11), 16)) > 10
+
+
+@pytest.mark.slow
+def test_pairs_lie_where_the_balls_say_at_many_points():
+    assert worst_of(scattered(np.random.default_rng(12), 400)) > 360
+
+
+def test_low_parts_of_the_operands_count():
+    tail = 2.0**-56
+    high, low = pair(1.5, 1.25, 2.5, 40.0, low=(tail, -tail, tail, 3 * tail))
+    with working_precision(160):
+        at = (arb(1.5) + tail, arb(1.25) - tail, arb(2.5) + tail, arb(40) + 3 * tail)
+        assert abs((arb(high) + arb(low)) / power_law_sum(*at) - 1) < 1e-30
+        assert abs((arb(high) + arb(low)) / enclosed(1.5, 1.25, 2.5, 40.0) - 1) > 1e-18
+
+
+@pytest.mark.slow
+def test_the_text_is_what_a_kernel_calls():
+    kernel = compile_program(PROGRAM, "double-double")
+    columns = scattered(np.random.default_rng(13), 40)
+    for at, high, low in zip(zip(*columns, strict=True), *kernel(*columns), strict=True):
+        assert np.array_equal(pair(*map(float, at)), (high, low), equal_nan=True)
+
+
+def test_what_cannot_be_done_is_no_number():
+    inf, nan = math.inf, math.nan
+    for bad in ((1.0, 1.0, 1.0, 1.0), (0.5, 1.0, 1.0, 1.0), (2.0, -1.0, 1.0, 1.0),
+                (2.0, 1.0, 1.0, -1.0), (2.0, 1.0, 0.0, 1.0), (2.0, 1.0, 1.0, inf),
+                (nan, 1.0, 1.0, 1.0), (2.0, 1.0, nan, 1.0), (inf, 1.0, 1.0, 1.0),
+                (3.0, 1.0, 2.0, 1e200), (5e4, 1.0, 1.0, 1.0)):  # fmt: skip
+        assert math.isnan(pair(*bad)[0]), bad
+    assert math.isfinite(pair(1.0, 2.0, 1.0, 3.0, low=(2.0**-54, 0.0, 0.0, 0.0))[0])  # p above 1
+
+
+def test_corrections_that_do_not_fall_are_refused(monkeypatch):
+    """The check can fail: begun too early the tail has no 31 digits, and says so."""
+    assert math.isfinite(pair(2.0, 1.5, 1.0, 30.0)[0])
+    monkeypatch.setattr(pairs, "first_of_tail", lambda *_: 5.0)
+    assert math.isnan(pair(2.0, 1.5, 1.0, 30.0)[0])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("page", "result", "at"),
+    [
+        ("classics.power_law_ridge", "kappa_exact", {"b": 1.75, "c": 3.0, "n": 40.0}),
+        ("classics.power_law_error", "error_exact", {"a": 4.5, "b": 1.5, "h": 0.7, "n": 300.0}),
+    ],
+)
+def test_roots_over_the_sums_in_pairs(page, result, at):
+    formula = derivations.get(page).results[result]
+    high, low = formula.kernel("double-double")(*at.values())
+    exact = formula.ball(bits=120, **at).midpoint
+    assert abs((Fraction(float(high)) + Fraction(float(low))) / exact - 1) < Fraction(1, 10**30)
