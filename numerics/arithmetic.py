@@ -8,6 +8,7 @@ never turns into a plausible number by losing a comparison.
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Protocol
@@ -23,6 +24,7 @@ FLOAT_CONSTANTS = {
     "inf": math.inf,
     "nan": math.nan,
 }
+LARGEST = sys.float_info.max
 _INFIX = {"add": "+", "sub": "-", "mul": "*", "div": "/"}
 _CALLS = {
     **{"abs": "absolute", "sqrt": "sqrt", "exp": "exp", "log": "log", "sin": "sin", "cos": "cos"},
@@ -88,6 +90,14 @@ class Facts:
     plan: Plan
     undecidable: frozenset[int]
     carriers: dict[int, set[int]] = field(default_factory=dict, compare=False, repr=False)
+
+    def is_infinity(self, value: int) -> bool:
+        """Tell whether a value is the constant infinity."""
+        instruction = self.plan.definitions.get(value)
+        return instruction is not None and (instruction.op, instruction.attribute) == (
+            "constant",
+            "inf",
+        )
 
     def unsettled(self, selection: Instruction) -> bool:
         """Tell whether a selection has to be made NaN where its mask is undecided.
@@ -312,6 +322,9 @@ class Float64:
             return product(f"v{r}", values[0], instruction.attribute)
         if op in _COMPARISONS:
             lines = [f"b{r} = {values[0]} {_COMPARISONS[op]} {values[1]}"]
+            if op == "less" and facts.is_infinity(inputs[1]):
+                # LLVM turns 0 < x < inf into ten integer operations, 0 < x <= LARGEST into two
+                lines = [f"b{r} = {values[0]} <= {LARGEST}"]
             if r in facts.undecidable:
                 lines.append(f"q{r} = unordered({values[0]}, {values[1]})")
             return lines

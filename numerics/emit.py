@@ -20,7 +20,7 @@ from numerics.emit_double_double import DoubleDouble
 from numerics.emit_iterations import TABLES, Ending, close_loop, open_loop, repeat, result_load
 from numerics.errors import ArgumentsError, LoweringError
 from numerics.program import Instruction, Program
-from numerics.schedule import ITERATIONS, Iteration, Lanes, Schedule, plan
+from numerics.schedule import GIVEN, ITERATIONS, Iteration, Lanes, Schedule, plan
 
 PRECISIONS: dict[str, Arithmetic] = {"float64": Float64(), "double-double": DoubleDouble()}
 
@@ -101,11 +101,12 @@ class _Frame:
         self.validity = self._validity(first.number)
         self.lines: list[str] = []
         self.depth = 0
+        self.held: set[int] = set()  # values that the surrounding text has loaded
 
     def text(self) -> str:
         """Return the module."""
-        body = self._body()
         lanes = self._lane_count()
+        streams = self._streams()
         head = [
             '"""Generated kernel; do not edit.',
             "",
@@ -121,28 +122,62 @@ class _Frame:
             "    save_status(status)  # branches not taken leave no floating-point warning",
             *(f"    {name} = tile({lanes})" for name in self._tile_names()),
             *(f"    s{k} = steps[{k}]" for k in range(len(self._operand_names()))),
-            *(
-                f"    splat(c{k}, args[{k}], s{k}, min(n, {lanes}))"
-                for k in range(self._input_count())
-            ),
             "    invalid = 0",
             "    undefined = 0",
-            f"    for start in range(0, n, {lanes}):",
-            f"        m = min({lanes}, n - start)",
-            *(
-                f"        a{k} = operand(args[{k}], start, s{k}, c{k}, m)"
-                for k in range(self._input_count())
-            ),
-            *body,
-            *(
-                f"        deliver(args[{k}], start, s{k}, y{k}, m)"
-                for k in range(self._input_count(), len(self._operand_names()))
-            ),
+            *streams,
+            *("    " * bool(streams) + line for line in self._tiles(lanes)),
             "    count(data, 0, invalid)",
             "    count(data, 1, undefined)",
             "    restore_status(status)",
         ]
         return "\n".join(head) + "\n"
+
+    def _tiles(self, lanes: int) -> list[str]:
+        """Return the loop over tiles, for operands that lie anywhere."""
+        inputs = range(self._input_count())
+        outputs = range(self._input_count(), len(self._operand_names()))
+        return [
+            *(f"    splat(c{k}, args[{k}], s{k}, min(n, {lanes}))" for k in inputs),
+            f"    for start in range(0, n, {lanes}):",
+            f"        m = min({lanes}, n - start)",
+            *(f"        a{k} = operand(args[{k}], start, s{k}, c{k}, m)" for k in inputs),
+            *self._body(),
+            *(f"        deliver(args[{k}], start, s{k}, y{k}, m)" for k in outputs),
+        ]
+
+    def _streams(self) -> list[str]:
+        """Return the loop over operands that lie one after the other, or stand still as foreseen.
+
+        Nothing is copied and what stands still stays in a register; the operations are the same.
+        """
+        if self.plan.schedule.iterations or len(self.arithmetic.parts) > 1:
+            return []
+        inputs = range(self._input_count())
+        outputs = range(self._input_count(), len(self._operand_names()))
+        steady = {i.attribute for i in self.plan.definitions.values() if i.op == "steady"}
+        # an operand that is overwritten while it is read goes through tiles
+        condition = " & ".join(
+            [f"(s{k} == {0 if k in steady else 8})" for k in (*inputs, *outputs)]
+            + [f"apart(args[{k}], args[{j}])" for j in outputs for k in inputs]
+        )
+        held = [
+            line
+            for value, i in sorted(self.plan.definitions.items())
+            if i.op == "steady"
+            for line in self._load(value, self.arithmetic)
+        ]
+        self.held = {v for v, i in self.plan.definitions.items() if i.op == "steady"}
+        body = self._body()
+        self.held = set()
+        return [
+            f"    if {condition}:",
+            "        m = n",
+            *(f"        a{k} = offset(args[{k}], 0)" for k in inputs),
+            *(f"        y{k} = offset(args[{k}], 0)" for k in outputs),
+            *(f"        {line.replace('[i]', '[0]')}" for line in held),
+            *body,
+            "    else:",
+        ]
 
     # ---- operands, tiles and tables
 
@@ -204,7 +239,7 @@ class _Frame:
                 conditions.append(f"(not q{value})")
             covered |= self._covered(value)
         count = len(self.program.arguments)
-        given = {i.attribute for i in self.plan.definitions.values() if i.op == "intermediate"}
+        given = {i.attribute for i in self.plan.definitions.values() if i.op in GIVEN}
         checked = [k for k in range(count) if k not in given]
         if len(self.arithmetic.parts) == 2:
             # A pair is normalised, and neither part is NaN, if hi + lo rounds to hi.
@@ -280,7 +315,7 @@ class _Frame:
         self._write(ending.before)
         self._write(["for i in range(m):"])
         self.depth += 1
-        for value in dict.fromkeys(v for v in wanted if v not in own):
+        for value in dict.fromkeys(v for v in wanted if v not in own | self.held):
             self._write(self._load(value, arithmetic))
         for instruction in lanes.instructions:
             self._write(arithmetic.operation(instruction, self.facts))
@@ -298,7 +333,7 @@ class _Frame:
         places = list(zip(arithmetic.parts, arithmetic.tiles, strict=True))
         if instruction is None:  # bound by a loop
             return result_load(self.plan.parameters[value], value, arithmetic, bound=True)
-        if instruction.op in ("argument", "intermediate"):
+        if instruction.op in ("argument", *GIVEN):
             count = len(self.program.arguments)
             return [
                 f"{part}{value} = a{instruction.attribute + count * k}[i]"

@@ -122,6 +122,16 @@ def offset(context: Any, pointer: Any, distance: Any) -> Any:
 
 
 @intrinsic
+def apart(context: Any, a: Any, b: Any) -> Any:
+    """Tell whether two operands begin at different places."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        return builder.icmp_unsigned("!=", *(builder.ptrtoint(v, _INTEGER) for v in values))
+
+    return types.boolean(a, b), generate
+
+
+@intrinsic
 def where(context: Any, condition: Any, yes: Any, no: Any) -> Any:
     """Select without a branch."""
 
@@ -405,6 +415,7 @@ def namespace() -> dict[str, Any]:
         **{"sin": sin, "cos": cos, "atan": atan, "pow": pow, "gamma": gamma, "zeta": zeta},
         **{"minimum": minimum, "maximum": maximum, "fma": fma, "where": where},
         **{"tile": tile, "splat": splat, "operand": operand, "deliver": deliver},
+        **{"offset": offset, "apart": apart},
         **{"unordered": unordered, "count": count, "quotient": _quotient},
         "power_law_sum": power_law_sum,
         **{"save_status": save_status, "restore_status": restore_status},

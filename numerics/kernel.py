@@ -106,9 +106,12 @@ class Kernel:
         if spans and not keywords.keys() - {"out"}:
             from numerics import grid  # a process that needs one value does not pay for it
 
-            result = grid.evaluate(self, operands, keywords.get("out"))
+            out = keywords.get("out")
+            result = grid.evaluate(self, operands, out)
             if result is not None:
                 return result
+            with grid.row_by_row(operands, out):
+                return self.ufunc(*operands, **keywords)
         return self.ufunc(*operands, **keywords)
 
     def complete(self, operands: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -17,7 +17,8 @@ Operations (``b`` marks a boolean result)::
                unknowns followed by one residual per unknown; results = unknowns
     sum        inputs = lower, upper (integers, inclusive); block parameter = index; yields = terms
     table_sum  attribute = columns of exact constants; block parameters = one entry per column
-    intermediate  an operand computed by an earlier stage of a grid (numerics.grid only)
+    intermediate  an operand computed by an earlier stage of a grid (numerics.stages only)
+    steady        the same, standing still along the innermost axis (numerics.stages only)
 """
 
 from __future__ import annotations

@@ -17,8 +17,9 @@ from numerics.errors import LoweringError
 from numerics.program import BOOLEAN, COST_FREE, Block, Instruction, Program, walk
 
 ITERATIONS = frozenset({"root", "sum", "table_sum"})
-# An intermediate is an operand computed by an earlier stage of a grid: NaN is not forbidden to it.
-FREE = COST_FREE | {"intermediate"}
+# Operands computed by an earlier stage of a grid: NaN is not forbidden to them.
+GIVEN = frozenset({"intermediate", "steady"})
+FREE = COST_FREE | GIVEN
 
 
 @dataclass(frozen=True)

@@ -166,3 +166,44 @@ def test_cached_stages_are_used_at_once(monkeypatch):
     kernel(*points)
     (cut,) = kernel.cuts.values()
     assert cut.savings.compiled and cut.unchecked.kernels
+
+
+def test_rows_are_taken_where_they_lie_and_numpy_keeps_its_buffers():
+    usual = np.getbufsize()
+    row, column = np.ones(500), np.ones((400, 1))
+    inside = {}
+    for name, operands in {
+        "long rows": (row, column, 2.0),
+        "short rows": (np.ones(7), column),
+        "integers": (row, np.ones((400, 1), dtype=int)),
+    }.items():
+        with grid.row_by_row(operands, np.empty((400, 500))):
+            inside[name] = np.getbufsize()
+    assert inside["long rows"] < inside["integers"] == usual
+    with pytest.raises(ZeroDivisionError), grid.row_by_row((row,)):
+        raise ZeroDivisionError
+    assert np.getbufsize() == usual
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_what_stands_still_along_a_row_stays_in_a_register_bit_for_bit(order):
+    kernel = compile_program(closed_form())
+    points = operands((300, 400), [(0,), (), (1,), ()], seed=8)
+    out = tuple(np.empty((300, 400), order=order) for _ in range(3))
+    both(kernel, points, out=out)
+    steady = [c.unchecked.program.operations().get("steady", 0) for c in kernel.cuts.values() if c]
+    assert max(steady) >= 2
+
+
+def test_an_operand_may_be_overwritten_by_the_result():
+    b = Builder(("x", "y"))
+    x, y = b.argument("x"), b.argument("y")
+    kernel = compile_program(b.program({"f": b.op("div", b.op("add", x, y), b.op("sub", x, y))}))
+    x, y = np.linspace(1, 2, 5000), np.linspace(3, 5, 5000)
+    expected = (x + y) / (x - y)
+    assert np.array_equal(kernel(x.copy(), y), expected)
+    for k in range(2):
+        points = [x.copy(), y.copy()]
+        assert np.array_equal(kernel(*points, out=points[k]), expected)
+    overlapping = np.concatenate([x, [0.0]])
+    assert np.array_equal(kernel(overlapping[:-1], y, out=overlapping[1:]), expected)
