@@ -24,11 +24,11 @@ SLOWEST = 4096  # explicit modes beyond which the sum is not attempted
 
 
 def power_law_sum(p: Any, q: Any, m: Any, x: Any) -> Any:
-    r"""Return a ball that holds :math:`\sum_k k^{-p}(1+xk^{-q})^{-m}`, or a jet in x.
+    r"""Return a ball, or a jet, that holds :math:`\sum_k k^{-p}(1+xk^{-q})^{-m}`.
 
     Parameters
     ----------
-    p, q, m : arb
+    p, q, m : arb or Jet
         Exponents; the sum converges for p > 1.
     x : arb or Jet
         Not negative.
@@ -41,11 +41,12 @@ def power_law_sum(p: Any, q: Any, m: Any, x: Any) -> Any:
     Raises
     ------
     Inconclusive
-        For a derivative in an exponent, or a rate that would need thousands of explicit modes.
+        For a rate that would need thousands of explicit modes.
 
     Notes
     -----
-    The derivative in x is :math:`-m\,S(p+q,q,m+1,x)`.
+    The derivative in x is :math:`-m\,S(p+q,q,m+1,x)`; that in an exponent is a central difference
+    with a bound on what it leaves.
 
     References
     ----------
@@ -57,14 +58,75 @@ def power_law_sum(p: Any, q: Any, m: Any, x: Any) -> Any:
     >>> power_law_sum(arb(2), arb(2), arb(1), arb(0)).overlaps(arb.pi() ** 2 / 6)
     True
     """
-    if any(isinstance(e, Jet) and e.slopes for e in (p, q, m)):
-        raise Inconclusive("a sum over a power law is differentiated in an exponent")
-    p, q, m = plain(p), plain(q), plain(m)
-    if not isinstance(x, Jet):
-        return _enclosed(p, q, m, x)
-    value = _enclosed(p, q, m, x.value)
-    slope = -m * _enclosed(p + q, q, m + 1, x.value) if x.slopes else arb(0)
-    return Jet(value, {k: slope * s for k, s in x.slopes.items()})
+    operands = (p, q, m, x)
+    at = tuple(plain(v) for v in operands)
+    value = _enclosed(*at)
+    if not any(isinstance(v, Jet) for v in operands):
+        return value
+    slopes: dict[int, arb] = {}
+    for position, v in enumerate(operands):
+        if isinstance(v, Jet) and v.slopes:
+            partial = _slope(position, at) if value.is_finite() else arb.nan()
+            for k, s in v.slopes.items():
+                slopes[k] = slopes[k] + partial * s if k in slopes else partial * s
+    return Jet(value, slopes)
+
+
+def _slope(position: int, at: tuple[arb, ...]) -> arb:
+    """Return a ball of the derivative in one operand, exponents at positions 0, 1 and 2."""
+    p, q, m, x = at
+    if position == 3:
+        return -m * _enclosed(p + q, q, m + 1, x)
+    working = ctx.prec
+    try:
+        # A difference over 2**-(bits/2) leaves 2**-bits, and loses half of as many again.
+        ctx.prec = working + working // 2 + 32
+        middle = [v.mid() for v in at]
+        room = (middle[0] - 1, middle[1], middle[2])[position]
+        step = (room / 4).min(arb(1)).mid() * arb(2) ** -(working // 2)
+        ends = [_enclosed(*_moved(middle, position, side * step)) for side in (1, -1)]
+        second, third = _curvatures(position, _moved(list(at), position, arb(0, step)))
+        spread = step**2 / 6 * third
+        for v, curvature in zip(at, second, strict=True):
+            spread += v.rad() * curvature
+        slope = (ends[0] - ends[1]) / (2 * step) + arb(0, spread.upper())
+    finally:
+        ctx.prec = working
+    return +slope
+
+
+def _moved(at: list[arb], position: int, by: arb) -> list[arb]:
+    return [v + by if k == position else v for k, v in enumerate(at)]
+
+
+def _curvatures(position: int, box: list[arb]) -> tuple[list[arb], arb]:
+    r"""Bound the second derivatives of the sum in an exponent and each operand, and its third.
+
+    Each derivative multiplies the terms by something below a power of log k, and
+    :math:`(\log k)^j\le(j/e\delta)^jk^\delta`, which lowers p by :math:`\delta`.
+    """
+    working = ctx.prec
+    try:
+        ctx.prec = 64
+        p, q, m, x = (v + arb(0, 0) for v in box)
+        room = (p.lower() - 1) / 2
+        if not room > 0:
+            return [arb.pos_inf()] * 4, arb.pos_inf()
+        # The sum falls with p, m and x and rises with q.
+        least = (+x).nonnegative_part().lower()
+        total = _enclosed(p.lower() - room, q.upper(), m.lower(), least)
+        size = [total * (j / (arb(1).exp() * room)) ** j if j else total for j in range(4)]
+        m, log = m.upper(), (1 + x.upper()).log()
+        fall = 1 / (1 + least)  # 1/(k^q + x) at most
+        if position == 0:
+            return [size[2], m * size[2], log * size[1], m * fall * size[1]], size[3]
+        if position == 1:
+            mixed = [m * size[2], (m * m + m / 4) * size[2], (m * log + 1) * size[1]]
+            return [*mixed, (m * m + m) * fall * size[1]], (m**3 + m * m + m) * size[3]
+        mixed = [log * size[1], (m * log + 1) * size[1], log**2 * total]
+        return [*mixed, (m * log + 1) * fall * total], log**3 * total
+    finally:
+        ctx.prec = working
 
 
 def _enclosed(p: arb, q: arb, m: arb, x: arb) -> arb:

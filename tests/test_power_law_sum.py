@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 
+import mpmath
 import numpy as np
 import pytest
 import sympy as sp
@@ -12,8 +13,9 @@ from flint import arb
 
 import derivations
 from numerics import double_double_power_law as pairs
+from numerics.audit import condition_number
 from numerics.ball import working_precision
-from numerics.ball_operations import Inconclusive
+from numerics.ball_operations import Inconclusive, Jet
 from numerics.functions import PowerLawSum
 from numerics.kernel import compile_program
 from numerics.lower import lower
@@ -118,6 +120,76 @@ def test_corrections_that_do_not_fall_are_refused(monkeypatch):
     assert math.isfinite(pair(2.0, 1.5, 1.0, 30.0)[0])
     monkeypatch.setattr(pairs, "first_of_tail", lambda *_: 5.0)
     assert math.isnan(pair(2.0, 1.5, 1.0, 30.0)[0])
+
+
+def jets(at, radius: float = 0.0):
+    return [Jet(arb(v) + arb(0, radius), {k: arb(1)}) for k, v in enumerate(at)]
+
+
+@pytest.mark.parametrize(
+    "at", [(1.5, 1.25, 1, 50), (3, 1.5, 2.5, 1e6), (1.01, 1.01, 1, 0.3), (7, 8, 1.5, 1e3)]
+)
+def test_derivatives_in_exponents(at):
+    """Against sums with logarithms of the modes, added by mpmath."""
+    p_, q_, m_, x_ = (mpmath.mpf(v) for v in at)
+    terms = (
+        lambda k: -mpmath.log(k) * k**-p_ * (1 + x_ * k**-q_) ** -m_,
+        lambda k: m_ * x_ * mpmath.log(k) * k ** (-p_ - q_) * (1 + x_ * k**-q_) ** (-m_ - 1),
+        lambda k: -mpmath.log1p(x_ * k**-q_) * k**-p_ * (1 + x_ * k**-q_) ** -m_,
+    )
+    with working_precision(128):
+        slopes = power_law_sum(*jets(at)).slopes
+    assert all(slopes[k].rel_accuracy_bits() > 90 for k in range(4))
+    with mpmath.workdps(25):
+        for k, term in enumerate(terms):
+            # Euler-Maclaurin by hand: modes, integral in log k, half a mode and two corrections
+            K, total = 60, mpmath.mpf(0)
+            total += mpmath.fsum(term(mpmath.mpf(n)) for n in range(1, K))
+            total += mpmath.quad(
+                lambda t, f=term: f(mpmath.exp(t)) * mpmath.exp(t),
+                [mpmath.log(K), 6, 10, 20, 60, 200, 1000, 6000],
+            )
+            total += term(mpmath.mpf(K)) / 2
+            for order, weight in ((1, -12), (3, 720), (5, -30240)):
+                total += mpmath.diff(term, mpmath.mpf(K), order) / weight
+            assert abs(float(slopes[k]) / float(total) - 1) < 1e-13
+
+
+def test_derivatives_of_wide_balls_hold_those_inside():
+    at, radius = (2.5, 1.75, 1.5, 40.0), 2.0**-30
+    with working_precision(128):
+        wide = power_law_sum(*jets(at, radius)).slopes
+        for side in (-1, 1):
+            inside = power_law_sum(*jets([v + side * radius for v in at])).slopes
+            for k in range(4):
+                assert wide[k].contains(inside[k].mid())
+                assert wide[k].rad() > 1e6 * inside[k].rad()
+        assert not wide[0].contains(power_law_sum(*jets((2.501, 1.75, 1.5, 40.0))).slopes[0].mid())
+    with working_precision(64):  # what a difference leaves is in its ball
+        rough = power_law_sum(*jets(at)).slopes
+    assert all(rough[k].overlaps(inside[k] + arb(0, 1e-8)) for k in range(4))
+
+
+@pytest.mark.parametrize(
+    ("page", "result", "at"),
+    [
+        ("classics.power_law_ridge", "kappa_exact", {"b": "7/4", "c": "3", "n": "40"}),
+        pytest.param(
+            "classics.power_law_error",
+            "error_exact",
+            {"a": "9/2", "b": "3/2", "h": "0.7", "n": "300"},
+            marks=pytest.mark.slow,
+        ),
+    ],
+)
+def test_conditions_in_the_exponents_of_a_page(page, result, at):
+    formula = derivations.get(page).results[result]
+    exact = {name: Fraction(v) for name, v in at.items()}
+    value, total, step = formula.ball(bits=100, **exact).midpoint, 0.0, Fraction(1, 2**40)
+    for name, v in exact.items():
+        moved = formula.ball(bits=100, **{**exact, name: v * (1 + step)}).midpoint
+        total += abs(float((moved / value - 1) / step))
+    assert math.isclose(condition_number(formula.program, None, **exact), total, rel_tol=1e-9)
 
 
 @pytest.mark.slow
