@@ -185,7 +185,7 @@ def incomplete_beta(
     return add(sh, sl, fh, fl)
 
 
-def corner_corrections(
+def pair_corrections(
     ph: float, pl: float, qh: float, ql: float, mh: float, ml: float, uh: float, ul: float, k: float
 ) -> tuple[float, float, float]:
     """Return half a mode and its Euler-Maclaurin corrections over the mode k, and a doubt.
@@ -252,7 +252,7 @@ def corner_corrections(
     return th, tl, abs(last) + middle * 2.0**-48
 
 
-def first_of_tail(p: float, q: float, m: float, x: float) -> float:
+def first_of_pairs(p: float, q: float, m: float, x: float) -> float:
     """Return the mode at which the tail begins, far from the zeros of 1 + x z**-q."""
     power = max(max(p, abs(q * m - p)), m)
     far = (110.0 + 4.0 * power) / (2.0 * PI)
@@ -305,7 +305,7 @@ def power_law_pair(
         return nan, 0.0
     if not (xh >= 0.0 and xh < inf and ph < inf and qh < inf and mh < inf):
         return nan, 0.0
-    first = first_of_tail(ph, qh, mh, xh)
+    first = first_of_pairs(ph, qh, mh, xh)
     if first > MOST_MODES:
         return nan, 0.0
     kh, kl = logarithm(first, 0.0)
@@ -317,7 +317,7 @@ def power_law_pair(
     th, tl = incomplete_beta(ah, al, mh, ml, uh, ul)
     th, tl = multiply_float(th, tl, first)
     th, tl = divide(th, tl, qh, ql)
-    ch, cl, doubt = corner_corrections(ph, pl, qh, ql, mh, ml, uh, ul, first)
+    ch, cl, doubt = pair_corrections(ph, pl, qh, ql, mh, ml, uh, ul, first)
     rh, rl = resolvent_power(uh, ul, mh, ml)
     ch, cl = multiply(ch, cl, rh, rl)
     th, tl = add(th, tl, ch, cl)

@@ -21,6 +21,7 @@ from numba.extending import intrinsic
 from numerics import double_double as dd
 from numerics import double_double_functions as ddf
 from numerics import double_double_power_law as ddp
+from numerics import power_law_series as pls
 
 FLOAT = types.CPointer(types.float64)
 _DOUBLE = ir.DoubleType()
@@ -316,84 +317,6 @@ _BERNOULLI = (
 )
 
 
-@njit(error_model="numpy")
-def power_law_sum(p, q, m, x):
-    """Sum of k**-p (1 + x k**-q)**-m over k >= 1, for p > 1, q, m > 0, x >= 0 (NaN elsewhere).
-
-    The first modes one by one, then an incomplete Beta function and ten Euler-Maclaurin terms.
-    """
-    if not (p > 1.0 and q > 0.0 and m > 0.0 and x >= 0.0):
-        return math.nan
-    # The zeros of 1 + x z**-q lie on rays at an angle pi/q: stay away from them and from 0.
-    disc = sin(minimum(math.pi / q, 0.5 * math.pi))
-    first = int(minimum((60.0 + p) / (2.0 * math.pi * disc), 4096.0)) + 1
-    corner = float(first)
-    u = x * pow(corner, -q)
-    outer, inner, product = tile(20), tile(20), tile(20)  # pyright: ignore
-    outer[0], inner[0], product[0] = u, pow(1.0 + u, -m), 1.0
-    for n in range(1, 20):
-        outer[n] = outer[n - 1] * (-q - n + 1.0) / n
-        product[n] = product[n - 1] * (-p - n + 1.0) / n
-        total = 0.0
-        for j in range(1, n + 1):
-            total += (m * j + n - j) * outer[j] * inner[n - j]
-        inner[n] = -total / (n * (1.0 + u))
-    tail = 0.5 * inner[0] + corner / q * _incomplete_beta((p - 1.0) / q, m, u)
-    scale = 1.0 / corner
-    for i, coefficient in enumerate(_CORRECTIONS):
-        n, total = 2 * i + 1, 0.0
-        for j in range(n + 1):
-            total += product[j] * inner[n - j]
-        tail -= coefficient * total * scale
-        scale /= corner * corner
-    total = pow(corner, -p) * tail
-    for k in range(first - 1, 0, -1):
-        total += pow(float(k), -p) * pow(1.0 + x * pow(float(k), -q), -m)
-    return total
-
-
-@njit(error_model="numpy")
-def _incomplete_beta(a, m, u):
-    """Integral of v**(a-1) (1 + u v)**-m over v from 0 to 1."""
-    if u <= 1.0:
-        return _pfaff(a, m, u)
-    gap = m - a
-    if gap > 0.25 and a < 80.0:
-        whole = gamma(a) * gamma(gap) / gamma(m)
-        return pow(u, -a) * whole - pow(u, -m) * _pfaff(gap, m, 1.0 / u)
-    # Saturated, or nearly: both parts above would cancel. Positive terms in log v instead.
-    span = log(u)
-    panels = int(span * (1.0 + absolute(gap)) / 8.0 + span / 4.0) + 1
-    half = 0.5 * span / panels
-    total = 0.0
-    for panel in range(panels):
-        for node, weight in _GAUSS:
-            t = half * (2.0 * panel + 1.0 + node)
-            total += weight * exp(-a * t) * pow(1.0 + exp(span - t), -m)
-    return pow(u, -a) * _pfaff(a, m, 1.0) + half * total
-
-
-@njit(error_model="numpy")
-def _pfaff(a, m, u):
-    """The same for u <= 1 as a series of positive terms in u/(1 + u) <= 1/2."""
-    w, term, total = u / (1.0 + u), 1.0, 1.0
-    for j in range(400):
-        term *= w * (m + j) / (a + 1.0 + j)
-        total += term
-        if term < 1e-17 * total:
-            break
-    return total * pow(1.0 + u, -m) / a
-
-
-_CORRECTIONS = (  # B_2j/(2j)
-    *(1 / 12, -1 / 120, 1 / 252, -1 / 240, 1 / 132, -691 / 32760, 1 / 12, -3617 / 8160),
-    *(43867 / 14364, -174611 / 6600),
-)
-_GAUSS = tuple(
-    (float(u), float(w)) for u, w in zip(*np.polynomial.legendre.leggauss(16), strict=True)
-)
-
-
 @njit(error_model="numpy", forceinline=True)
 def _quotient(a, b):
     return a / b
@@ -417,12 +340,12 @@ def namespace() -> dict[str, Any]:
         **{"tile": tile, "splat": splat, "operand": operand, "deliver": deliver},
         **{"offset": offset, "apart": apart},
         **{"unordered": unordered, "count": count, "quotient": _quotient},
-        "power_law_sum": power_law_sum,
         **{"save_status": save_status, "restore_status": restore_status},
         **{"power_of_two": power_of_two, "nearest_integer": nearest, "square_root_float": sqrt},
         **{"logarithm_float": log, "arctangent_float": atan},
     }
-    for module, functions in ((dd, ARITHMETIC), (ddf, FUNCTIONS), (ddp, POWER_LAW)):
+    texts = ((dd, ARITHMETIC), (ddf, FUNCTIONS), (pls, SERIES), (ddp, PAIR_SERIES))
+    for module, functions in texts:
         constants = {n: v for n, v in vars(module).items() if n.isupper()}
         for name in functions:
             # The same code as the Python function, with fma, where and quotient of the hardware.
@@ -439,7 +362,10 @@ FUNCTIONS = (  # each after those it calls
     *("exponential", "logarithm", "sine_and_cosine", "sine", "cosine", "arctangent"),
     *("gamma_function", "zeta_function"),
 )
-POWER_LAW = (
+SERIES = (
+    *("near_integral", "far_integral", "corner_corrections", "first_of_tail", "power_law_sum"),
+)
+PAIR_SERIES = (
     *("raised", "resolvent_power", "rising_series", "mean_decay", "far_part", "incomplete_beta"),
-    *("corner_corrections", "first_of_tail", "mode", "power_law_pair"),
+    *("pair_corrections", "first_of_pairs", "mode", "power_law_pair"),
 )

@@ -34,7 +34,7 @@ SMALLEST_GRID = 1 << 16  # points below which cutting a grid costs too little to
 _GENERATOR = (
     *("division", "schedule", "arithmetic", "emit", "emit_iterations", "emit_double_double"),
     *("double_double", "double_double_functions", "double_double_power_law", "intrinsics"),
-    *("compile", "llvm_target"),
+    *("power_law_series", "compile", "llvm_target"),
 )
 
 
