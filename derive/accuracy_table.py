@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from numerics.audit import Audit, Maximum, audit, search
+from numerics.audit import Maximum, audit, point_errors, search
 from numerics.audit_points import (
     LARGEST,
     SMALLEST_NORMAL,
@@ -40,6 +40,7 @@ DRAWS = 20  # of as many points each, for those that lie in the domain
 COUNTS = 16.0  # how far an integer argument goes beyond its smallest value
 KEPT = 8
 SINGLED_OUT = 40  # scattered points at which float64 alone is measured
+BITS = 77  # of the reference: a small part of an ulp
 GROWTH = 2.0  # an entry may not get worse by more
 FLOOR = 1.0  # ulp below which nothing is called worse
 EXTREMES = (math.ulp(0.0), 2.0**-1030, SMALLEST_NORMAL, 2.0**-960, 2.0**960, LARGEST / 4, LARGEST)
@@ -219,18 +220,22 @@ def measure(
     axes, program = axes_of(box), formula.program
     # What float64 alone is measured on has no subnormal and no huge numbers.
     ordinary = {n: Axis(a.low, a.high, _ordinary(a)) for n, a in axes.items()}
-    auto = EscalatingKernel(program)
+    auto, single = EscalatingKernel(program), compile_program(program)
     inner = _inside(program, ordinary, box, scattered, seed)
     found = [dict(p) for p in kept]
     if restarts:
-        single = compile_program(program)
         climbed = search(program, single, ordinary, restarts, seed + 1, rounds=16)
         found += [dict(m.point) for m in climbed[:KEPT]]
     extra = _integers({n: np.array([p[n] for p in found]) for n in formula.args}, box)
     outer = _integers(edge_points(axes, edges, seed + 2), box)
     points = {n: np.concatenate([inner[n], outer[n], extra[n]]) for n in formula.args}
-    report = audit(program, auto, points)
-    alone = sorted(_float64_errors(formula, inner, extra), key=lambda m: -m.ratio)
+    operands = [points[a] for a in program.arguments]
+    automatic, plain = np.asarray(auto(*operands)), np.asarray(single(*operands))
+    report = audit(program, automatic, points, BITS)
+    worst = _apart(plain[:scattered], automatic[:scattered])
+    chosen = np.concatenate([worst, np.arange(len(plain) - len(found), len(plain))])
+    alone = point_errors(program, plain[chosen], {n: x[chosen] for n, x in points.items()}, BITS)
+    alone = sorted(alone, key=lambda m: -m.ratio)
     worst = report.worst or Maximum({}, math.nan, math.nan, math.nan)
     return Row(
         formula.name,
@@ -303,24 +308,12 @@ def _integers(points: Points, box: Mapping[str, tuple]) -> Points:
     return {n: np.round(x) if box[n][3] else x for n, x in points.items()}
 
 
-def _float64_errors(formula: Formula, inner: Points, extra: Points) -> list[Maximum]:
-    """Return errors of the float64 kernel: at the kept inputs, and the largest scattered ones."""
-    program = formula.program
-    operands = [inner[a] for a in program.arguments]
-    single = np.asarray(compile_program(program)(*operands))
-    auto = np.asarray(EscalatingKernel(program)(*operands))
-    with np.errstate(all="ignore"):  # the automatic value is right to a few ulp
+def _apart(single: np.ndarray, auto: np.ndarray) -> np.ndarray:
+    """Return where float64 alone is farthest from the automatic value, right to a few ulp."""
+    with np.errstate(all="ignore"):
         apart = np.abs(single / auto - 1)
     apart = np.where(np.isnan(auto), -1.0, np.nan_to_num(apart, nan=np.inf))
-    chosen = np.argsort(-apart)[:SINGLED_OUT]
-    found = []
-    for points, indices in ((inner, chosen), (extra, range(len(extra[program.arguments[0]])))):
-        for i in indices:
-            here = {n: points[n][i : i + 1] for n in program.arguments}
-            report: Audit = audit(program, compile_program(program), here)
-            if report.worst is not None:
-                found.append(report.worst)
-    return found
+    return np.argsort(-apart)[:SINGLED_OUT]
 
 
 def read_table(text: str) -> dict[str, Row]:

@@ -17,6 +17,8 @@ from numerics.program import BOOLEAN, Block, Builder, Instruction
 from numerics.schedule import uses
 
 MOST_UNKNOWNS = 4
+# Infinite, or no number, where an operand (the first of a quotient) is infinite.
+_INFINITE = frozenset({"add", "sub", "mul", "div", "neg", "abs", "sqrt"})
 
 Values = dict[int, int]
 Guard = frozenset[tuple[int, bool]]
@@ -65,9 +67,41 @@ class Tape:
 
     def __init__(self, builder: Builder, constants: set[int]):
         self.builder, self.constants = builder, constants
+        self.limits: dict[int, int] = {}
         self.zero, self.one = builder.constant(0), builder.constant(1)
 
     # ---- forward
+
+    def follow_limits(
+        self, instructions: Sequence[Instruction], values: Values, bounded: set[int]
+    ) -> None:
+        """Find where values are infinite because an argument is, by masks without doubt.
+
+        What an overflow made infinite is not found, nor what the blocks of loops hold. An argument
+        is its position in `bounded` if it cannot be infinite.
+        """
+        op = self.op
+        for i in instructions:
+            if i.block is not None:
+                continue
+            known = [self.limits.get(v) for v in i.inputs[: 1 if i.op == "div" else None]]
+            masks = [m for m in known if m is not None]
+            mask: int | None = None
+            if i.op == "argument" and i.attribute not in bounded:
+                mask = op("is_infinite", values[i.results[0]])
+            elif i.op == "select" and masks:
+                taken = values[i.inputs[0]]
+                sides = (taken, op("not", taken))
+                both = [
+                    op("and", side, m)
+                    for side, m in zip(sides, known[1:], strict=True)
+                    if m is not None
+                ]
+                mask = both[0] if len(both) == 1 else op("or", *both)
+            elif masks and (i.op in _INFINITE or (i.op == "power" and i.attribute > 0)):
+                mask = masks[0] if len(masks) == 1 else op("or", *masks)
+            if mask is not None:
+                self.limits[i.results[0]] = mask
 
     def copy(self, instructions: Sequence[Instruction], values: Values) -> None:
         """Write instructions again, with the values known so far."""
@@ -115,7 +149,8 @@ class Tape:
             if not any(r in slopes for r in i.results) or i.op in BOOLEAN:
                 continue
             if i.block is None:
-                pairs = self._simple(i, values, slopes[i.results[0]])
+                parts = self._simple(i, values, slopes[i.results[0]])
+                pairs = ((v, self.flat(i, part)) for v, part in parts)
             elif i.op == "root":
                 inside = self.root_step(i, i.block, values, slopes).slopes
                 pairs = ((v, inside[v]) for v in sorted(free_values(i) & inside.keys()))
@@ -125,6 +160,13 @@ class Tape:
                 if value not in self.constants:
                     self.add(slopes, value, slope)
         return slopes
+
+    def flat(self, i: Instruction, slope: Slope) -> Slope:
+        """Return a slope through a value, zero where that is infinite: what follows is constant."""
+        limit = self.limits.get(i.results[0])
+        if limit is None:
+            return slope
+        return Slope(self.builder.select(limit, self.zero, slope.value), slope.guard)
 
     def _simple(self, i: Instruction, values: Values, slope: Slope) -> Iterator[tuple[int, Slope]]:
         """Yield each input with the slope that reaches it."""

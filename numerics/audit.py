@@ -13,7 +13,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -21,11 +20,10 @@ from flint import arb
 
 from numerics.audit_points import Box, Points, scatter_points
 from numerics.ball import evaluate_many, working_precision
-from numerics.ball_operations import Inconclusive, Jet, infinite, jet
-from numerics.ball_program import ball, run
+from numerics.ball_operations import infinite
 from numerics.ball_record import BallColumn
+from numerics.condition import condition_number
 from numerics.errors import ArgumentsError, DomainError
-from numerics.exact import exact
 from numerics.program import Program
 
 Kernel = Callable[..., Any]
@@ -33,60 +31,6 @@ Kernel = Callable[..., Any]
 CONSTANT_ALLOWANCE = 8.0
 CONDITION_ALLOWANCE = 4.0
 SPARE_BITS = 24
-
-
-def condition_number(program: Program, output: str | None = None, **arguments: Any) -> float:
-    """Return by how much relative errors of the arguments are magnified, at one point.
-
-    Derivatives are taken by automatic differentiation in balls, through roots by the implicit
-    function theorem.
-
-    Parameters
-    ----------
-    program : Program
-        The formula.
-    output : str, optional
-        Which output; by default the first.
-    **arguments : int, Fraction, float or str
-        The point. Arguments at zero or infinity have no relative error and count nothing.
-
-    Returns
-    -------
-    float
-        The sum over the arguments of abs(x f' / f); infinite at a zero of f, NaN where undecided.
-
-    Examples
-    --------
-    >>> from numerics.program import Builder
-    >>> b = Builder(("x",))
-    >>> p = b.program({"d": b.op("sub", b.argument("x"), b.constant(1))})
-    >>> condition_number(p, x="1.25")
-    5.0
-    """
-    index = program.outputs.index(output) if output is not None else 0
-    numbers = [exact(arguments[n], n, "condition_number(program, ...)") for n in program.arguments]
-    for precision in (128, 256, 1024):
-        with working_precision(precision):
-            operands = [
-                Jet(ball(x), {k: arb(1)}) if isinstance(x, Fraction) and x else ball(x)
-                for k, x in enumerate(numbers)
-            ]
-            try:
-                values: dict[int, Any] = {}
-                run(program.body, values, operands)
-            except Inconclusive:
-                continue
-            result = jet(values[program.body.yields[index]])
-            if result.value.is_zero():
-                return math.inf
-            total = arb(0)
-            for k, slope in result.slopes.items():
-                total += abs(ball(numbers[k]) * slope / result.value)
-            if total.is_finite() and total.rel_accuracy_bits() > 20:
-                return float(total)
-            if total.is_zero():
-                return 0.0
-    return math.nan
 
 
 @dataclass(frozen=True)
@@ -277,6 +221,47 @@ def audit(
         inconclusive=unknown,
         significand=significand,
     )
+
+
+def point_errors(
+    program: Program, values: np.ndarray, points: Mapping[str, Any], bits: int = 77
+) -> tuple[Maximum, ...]:
+    """Return the error of float64 values at each of a few points, with the conditioning there.
+
+    Parameters
+    ----------
+    program : Program
+        The formula; its first output is audited.
+    values : array
+        What a kernel gave, one entry per point.
+    points : mapping of str to array
+        Arguments, one entry per point.
+    bits : int
+        Relative accuracy of the balls.
+
+    Returns
+    -------
+    tuple of Maximum
+        In the order of the points; those without a value, and without one in the ball, are left
+        out.
+
+    Examples
+    --------
+    >>> from numerics.program import Builder
+    >>> b = Builder(("x",))
+    >>> p = b.program({"root": b.op("sqrt", b.argument("x"))})
+    >>> [m.error < 1 for m in point_errors(p, np.sqrt([2.0, 3.0]), {"x": [2.0, 3.0]})]
+    [True, True]
+    """
+    columns = {n: np.asarray(points[n], dtype=float) for n in program.arguments}
+    high, low = _kernel_values(program, np.asarray(values), columns, program.outputs[0])
+    errors = _errors(evaluate_many(program, columns, bits)[program.outputs[0]], high, low, 53)[0]
+    found = []
+    for i in np.flatnonzero(~np.isnan(errors)):
+        point = {n: float(c[i]) for n, c in columns.items()}
+        condition = condition_number(program, None, **point)
+        found.append(Maximum(point, float(high[i]), float(errors[i]), condition))
+    return tuple(found)
 
 
 def _kernel_values(

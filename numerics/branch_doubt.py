@@ -80,6 +80,13 @@ class BranchDoubt:
         return self._errors[value]
 
     def _error(self, value: int, i: Instruction) -> int | None:
+        limit = self.tape.limits.get(value)
+        total = self._total(value, i)
+        if limit is None or total is None:
+            return total
+        return self.tape.builder.select(limit, self.tape.zero, total)
+
+    def _total(self, value: int, i: Instruction) -> int | None:
         op, size = self.tape.op, self.tape.op("abs", self.values[value])
         if i.block is not None:
             return op("mul", self.tape.builder.constant(LOOP_ROUNDINGS), size)

@@ -29,6 +29,7 @@ CONSTANT_ALLOWANCE = 8
 CONDITION_ALLOWANCE = 4
 DEVIATIONS = Fraction(5, 2)
 TRUSTED = 2.0**46  # error of the float64 value, in u, up to which its estimate is good
+SMALLEST_NORMAL = 2.0**-1022  # to which errors of smaller values are relative
 BLOCK = 1 << 16
 BALL_BITS = 80
 
@@ -163,7 +164,8 @@ class EscalatingKernel:
             suspect = ~_accepted(error, allowance)
             if suspect.any():
                 with np.errstate(invalid="ignore"):  # 0 times infinity is a doubt like any other
-                    suspect = ~_accepted(np.abs(np.frexp(result)[0]) * error, allowance)
+                    size = np.maximum(np.abs(result), SMALLEST_NORMAL)
+                    suspect = ~_accepted(np.frexp(size)[0] * error, allowance)
         else:
             self._single(*arrays, out=result)
             error = np.full(result.shape, np.nan)
@@ -259,7 +261,7 @@ def doubt_program(program: Program) -> Program:
     """
     estimate = estimate_error(program)
     op, constant = estimate.builder.op, estimate.builder.constant
-    error = op("mul", constant(DEVIATIONS), op("sqrt", estimate.variance))
+    error = op("mul", constant(DEVIATIONS), estimate.spread)
     scaled = op("mul", constant(CONDITION_ALLOWANCE), estimate.condition)
     allowance = op("add", constant(CONSTANT_ALLOWANCE), scaled)
     outputs = {"value": estimate.value, "error": error, "allowance": allowance}

@@ -329,7 +329,7 @@ class _Scope:
                     above.append(builder.constant(p))
                 if q != 1:
                     below.append(builder.constant(q))
-            elif isinstance(factor, sp.Pow) and factor.exp.could_extract_minus_sign():
+            elif isinstance(factor, sp.Pow) and self._divides(factor):
                 below.append(self.value(1 / factor))
             else:
                 above.append(self.value(factor))
@@ -346,11 +346,19 @@ class _Scope:
             result = self.builder.op("mul", result, v)
         return result
 
+    def _divides(self, e: sp.Pow) -> bool:
+        """Tell whether a power is written as a quotient: its exponent is negative.
+
+        A mode k**-b stays a power: k**b may overflow where k**-b only is nothing.
+        """
+        negative = bool(e.exp.could_extract_minus_sign())
+        return negative and (e.exp.is_number or 1 / e in self.values)
+
     def _power(self, e: Any) -> int:
         builder, (base, exponent) = self.builder, e.args
         if base is sp.E:
             return builder.op("exp", self.value(exponent))
-        if exponent.could_extract_minus_sign():
+        if self._divides(e):
             return builder.op("div", builder.constant(1), self.value(1 / e))
         if isinstance(exponent, sp.Integer):
             n = int(exponent)

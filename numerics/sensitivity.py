@@ -4,7 +4,9 @@ To first order a computed value differs from the exact one by
 :math:`\sum_i \bar v_i v_i\delta_i`, where :math:`v_i` are the intermediate values,
 :math:`\bar v_i=\partial f/\partial v_i` their adjoints and :math:`|\delta_i|\le u=2^{-53}` their
 rounding errors. One backward pass (:mod:`numerics.adjoint`) gives every :math:`\bar v_i`, and with
-them the condition number :math:`c=\sum_j|x_j\bar x_j/f|` of the formula in its arguments.
+them the condition number :math:`c=\sum_j|x_j\bar x_j/f|` of the formula in its arguments. Errors of
+a result below the smallest normal number count in units of its last place, like those of that
+number, so that an exact zero has none.
 """
 
 from __future__ import annotations
@@ -18,13 +20,17 @@ from fractions import Fraction
 from numerics.adjoint import ALWAYS, Guard, Slope, Slopes, Tape, Values
 from numerics.arithmetic import float_constant
 from numerics.branch_doubt import BranchDoubt
-from numerics.program import BOOLEAN, Block, Builder, Instruction, Program
+from numerics.program import BOOLEAN, Block, Builder, Instruction, Program, walk
 from numerics.schedule import normal_form
 
 SUBNORMAL = Fraction(1, 2**1021)  # times u it is the absolute error of an underflow
 _EXACT = frozenset({"argument", "neg", "abs", "select", "minimum", "maximum"}) | BOOLEAN
 _LIBRARY = frozenset({"exp", "log", "sin", "cos", "atan", "pow"})  # errors of libm, below 1 ulp
 _NEVER_UNDERFLOW = frozenset({"add", "sub", "constant", "sqrt"})  # subnormal sums are exact
+NORMAL = Fraction(1, 2**1022)
+SMALL = Fraction(1, 2**500)  # adjoints relative to smaller values would overflow
+# Below exp(-1500) < 2**-2164 what underflows is nothing even 2**1024 times as large.
+VANISHED = -1500
 
 
 def sensitivity_program(program: Program, output: str | None = None) -> Program:
@@ -40,9 +46,10 @@ def sensitivity_program(program: Program, output: str | None = None) -> Program:
     Returns
     -------
     Program
-        With the outputs ``value``; ``bound`` :math:`=\sum|\bar v_iv_i/f|` and ``variance``
-        :math:`=\sum(\bar v_iv_i/f)^2`, of the relative error in units of :math:`u`;
-        ``condition``, the condition number. For kernels only: residuals of roots are left out.
+        With the outputs ``value``; ``bound`` :math:`=\sum|\bar v_iv_i/f|` and ``spread``
+        :math:`=\sqrt{\sum(\bar v_iv_i/f)^2}`, of the relative error in units of :math:`u`;
+        ``condition``, the condition number. All are relative to the smallest normal number where
+        the value is smaller. For kernels only: residuals of roots are left out.
 
     Raises
     ------
@@ -63,7 +70,7 @@ def sensitivity_program(program: Program, output: str | None = None) -> Program:
     >>> from numerics.kernel import compile_program
     >>> b = Builder(("x",))
     >>> p = b.program({"f": b.op("sub", b.argument("x"), b.constant(1))})
-    >>> value, bound, variance, condition = compile_program(sensitivity_program(p))(1.25)
+    >>> value, bound, spread, condition = compile_program(sensitivity_program(p))(1.25)
     >>> float(value), float(bound), float(condition)
     (0.25, 1.0, 5.0)
     """
@@ -72,7 +79,7 @@ def sensitivity_program(program: Program, output: str | None = None) -> Program:
         {
             "value": estimate.value,
             "bound": estimate.bound,
-            "variance": estimate.variance,
+            "spread": estimate.spread,
             "condition": estimate.condition,
         }
     )
@@ -86,14 +93,14 @@ class Estimate:
     ----------
     builder : Builder
         Where the instructions are; more may follow.
-    value, bound, variance, condition : int
+    value, bound, spread, condition : int
         As the outputs of :func:`sensitivity_program`.
     """
 
     builder: Builder
     value: int
     bound: int
-    variance: int
+    spread: int
     condition: int
 
 
@@ -119,10 +126,13 @@ def estimate_error(program: Program, output: str | None = None) -> Estimate:
     tape = _Charging(builder, exact)
     values: Values = {}
     tape.copy(instructions, values)
+    tape.follow_limits(instructions, values, _bounded(program))
     for c in program.constraints:
         builder.require(c.text, c.arguments, values[c.value], c.reason)
     target = program.body.yields[index]
-    relative = Slope(builder.op("div", builder.constant(1), values[target]))
+    size = _at_least(builder, values[target], SMALL)
+    scale = builder.op("div", size, _at_least(builder, values[target], NORMAL))
+    relative = Slope(builder.op("div", builder.constant(1), size))
     slopes = tape.adjoints(instructions, values, {target: relative})
     with tape.collect() as charges:
         tape.charge(instructions, values, slopes)
@@ -135,7 +145,14 @@ def estimate_error(program: Program, output: str | None = None) -> Estimate:
             part = builder.op("abs", builder.op("mul", x, tape.solid(slopes[i.results[0]])))
             # An argument at infinity stands for a limit: it has no relative error.
             terms.append(builder.select(builder.op("is_infinite", x), tape.zero, part))
-    return Estimate(builder, values[target], bound, variance, _sum(tape, terms))
+    sizes = (bound, builder.op("sqrt", variance), _sum(tape, terms))
+    return Estimate(builder, values[target], *(builder.op("mul", scale, x) for x in sizes))
+
+
+def _at_least(builder: Builder, value: int, least: Fraction) -> int:
+    """Return the size of a value, or something in its place if that is larger; NaN stays NaN."""
+    size, floor = builder.op("abs", value), builder.constant(least)
+    return builder.select(builder.op("less", size, floor), floor, size)
 
 
 @dataclass
@@ -182,11 +199,8 @@ class _Charging(Tape):
             if i.block is None:
                 count = roundings(i)
                 if count:
-                    value = values[i.results[0]]
-                    if i.op not in _NEVER_UNDERFLOW:
-                        least = self.builder.constant(SUBNORMAL)
-                        value = self.op("add", self.op("abs", value), least)
-                    self._add(slopes[i.results[0]], value, count)
+                    slope = self.flat(i, slopes[i.results[0]])
+                    self._add(slope, self._rounded(i, values), count)
             elif i.op == "root":
                 step = self.root_step(i, i.block, values, slopes)
                 self.charge(i.block.instructions, step.values, step.slopes)
@@ -250,11 +264,37 @@ class _Charging(Tape):
         self.charges.add(ALWAYS, bound, variance)
         self.charges.add(ALWAYS, op("mul", number, size), op("mul", number, op("mul", size, size)))
 
+    def _rounded(self, i: Instruction, values: Values) -> int:
+        """Return what the rounding errors of an instruction are relative to."""
+        value, limit = values[i.results[0]], self.limits.get(i.results[0])
+        if limit is not None:
+            value = self.builder.select(limit, self.zero, value)
+        if i.op in _NEVER_UNDERFLOW:
+            return value
+        least = self.builder.constant(SUBNORMAL)
+        if i.op == "exp":
+            vanished = self.op("less", values[i.inputs[0]], self.builder.constant(VANISHED))
+            least = self.builder.select(vanished, self.zero, least)
+        return self.op("add", self.op("abs", value), least)
+
     def _add(self, slope: Slope, value: int, count: int) -> None:
         product = self.op("mul", slope.value, value)
         size, square = self.op("abs", product), self.op("mul", product, product)
         weight = self.builder.constant(count)
         self.charges.add(slope.guard, self.op("mul", weight, size), self.op("mul", weight, square))
+
+
+def _bounded(program: Program) -> set[int]:
+    """Return the positions of the arguments that the domain keeps finite."""
+    definitions = {r: i for i in walk(program.body) for r in i.results}
+    bounded = set()
+    for constraint in program.constraints:
+        mask = definitions[constraint.value]
+        if mask.op == "less":
+            below, above = (definitions[v] for v in mask.inputs)
+            if below.op == "argument" and above.op == "constant":
+                bounded.add(below.attribute)
+    return bounded
 
 
 def roundings(instruction: Instruction) -> int:

@@ -9,9 +9,10 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from numerics.audit import Maximum, audit, condition_number, search
+from numerics.audit import Maximum, audit, search
 from numerics.audit_points import Axis, edge_points, nudge, scatter_points
 from numerics.ball import evaluate
+from numerics.condition import condition_number
 from numerics.errors import ArgumentsError
 from numerics.functions import ResolventTrace
 from numerics.kernel import compile_program

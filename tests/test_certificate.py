@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from flint import arb, ctx
 
-from numerics.audit import condition_number
 from numerics.ball import evaluate, evaluate_many, working_precision
 from numerics.ball_operations import Inconclusive, UnprovedRoot
 from numerics.certificate import Certificate, certify_root
+from numerics.condition import condition_number
 from numerics.errors import BranchError, ConvergenceError
 from numerics.functions import ResolventTrace
 from numerics.program import Builder, Program
