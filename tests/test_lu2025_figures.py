@@ -21,6 +21,8 @@ from numerics.simulation import SimulationResult
 
 IDS = ("lu2025.fig1", "lu2025.fig2", "lu2025.fig3", "lu2025.fig4")
 TINY = {"size": 6, "seeds": 2, "seed": 3}
+# two workers on one study would get in each other's way, and say so
+pytestmark = pytest.mark.xdist_group("figures of lu2025")
 
 
 @pytest.fixture(scope="module")
