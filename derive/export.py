@@ -12,7 +12,7 @@ from numerics.export.julia import Julia
 from numerics.export.mathematica import Mathematica
 from numerics.export.numpy_source import NumpySource
 from numerics.export.references import reference_values
-from numerics.export.source import Language, Reference, plain_text, write_source
+from numerics.export.source import Language, Reference, write_source
 
 if TYPE_CHECKING:
     from derive.formula import Formula
@@ -95,7 +95,7 @@ def export_formula(formula: Formula, language: str) -> str:
 
 
 def latex_file(formula: Formula, references: list[Reference]) -> str:
-    """Write the closed form as LaTeX, with a table of reference values in comments.
+    """Write the closed form as a document, with every letter and a table of reference values.
 
     Parameters
     ----------
@@ -107,22 +107,17 @@ def latex_file(formula: Formula, references: list[Reference]) -> str:
     Returns
     -------
     str
-        A displayed equation to be put into a document.
+        Compiles with plain pdflatex.
     """
-    rows = [
-        "% "
-        + ", ".join(f"{n} = {x!r}" for n, x in zip(formula.args, r.point, strict=True))
-        + f": {r.value!r}"
-        for r in references
-    ]
-    return "\n".join(
-        [
-            f"% {plain_text(formula.name)}",
-            "\\[",
-            formula.latex(),
-            "\\]",
-            "% Reference values, rounded from certified enclosures:",
-            *rows,
-            "",
-        ]
-    )
+    from derive.page import formula_document
+
+    rows = [[_number(x) for x in (*r.point, r.value)] for r in references]
+    return formula_document(formula, rows)
+
+
+def _number(value: float) -> str:
+    """Return a float in LaTeX, every digit kept."""
+    if value == float("inf"):
+        return r"\infty"
+    digits, _, exponent = repr(value).removesuffix(".0").partition("e")
+    return rf"{digits}\cdot 10^{{{int(exponent)}}}" if exponent else digits

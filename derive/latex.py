@@ -279,11 +279,43 @@ def formula_latex(formula: Formula) -> str:
         One line: the result, ``with``, and the definitions separated by commas.
     """
     body = formula.body
-    head = f"{body.symbol} = {expression_latex(body.expr, body.latex)}"
+    head = equation_latex(body.symbol, body.expr, Printer(body.latex))
     defined = [definition_latex(w, body.latex) for w in body.where]
     if not defined:
         return head
     return head + r",\qquad\text{with}\quad " + r",\quad ".join(defined)
+
+
+def equation_latex(symbol: str, expression: Any, printer: Printer) -> str:
+    r"""Return an equation that says something: a function by its own name becomes its closed form.
+
+    Parameters
+    ----------
+    symbol : str
+        LaTeX of the left side.
+    expression : Expr
+        The right side.
+    printer : Printer
+        Prints it.
+
+    Returns
+    -------
+    str
+        ``symbol = expression``.
+
+    Examples
+    --------
+    >>> from numerics.functions import ResolventTrace
+    >>> trace = ResolventTrace(sp.Integer(1), sp.Symbol("u", positive=True))
+    >>> equation_latex("M", trace, Printer())
+    'M = M_{1}\\!\\left(u\\right)'
+    >>> equation_latex("M_1(u)", trace, Printer())
+    'M_1(u) = \\frac{2}{u + \\sqrt{u^{2} + 4 u}}'
+    """
+    shown = printer.show(expression)
+    if _bare(symbol) == _bare(shown):
+        shown = printer.show(textbook(expression))
+    return f"{symbol} = {shown}"
 
 
 def step_latex(

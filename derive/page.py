@@ -6,15 +6,23 @@ Compiles with plain pdflatex in one run: references are numbered here, not by La
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import sympy as sp
 
 from derive.domain import Notation, Quantity
 from derive.errors import ConditionError
-from derive.latex import Printer, definition_latex, displayed, displayed_definitions, step_latex
+from derive.latex import (
+    Printer,
+    definition_latex,
+    displayed,
+    displayed_definitions,
+    equation_latex,
+    step_latex,
+)
 from derive.prose import escape, is_plain_mathematics, sentence
+from derive.registry import cards, lookup
 
 if TYPE_CHECKING:
     from derive.derivation import Derivation
@@ -93,6 +101,51 @@ def derivation_latex(derivation: Derivation, standalone: bool = False) -> str:
     if not standalone:
         return text + "\n"
     return PREAMBLE + "\\begin{document}\n" + text + "\n\\end{document}\n"
+
+
+def formula_document(formula: Formula, values: Sequence[Sequence[str]]) -> str:
+    """Return one formula as a document: equation, definitions, every letter, a table of values.
+
+    Parameters
+    ----------
+    formula : Formula
+        What to print.
+    values : sequence of sequence of str
+        Rows of the table: the arguments in order and the value, as numbers in LaTeX.
+
+    Returns
+    -------
+    str
+        Compiles with plain pdflatex.
+    """
+    id, _, name = formula.name.partition(":")
+    body = formula.body
+    known = meanings(lookup(id)) if id in cards() else {}
+    known |= {
+        str(q.symbol): (q.latex, q.meaning)
+        for q in body.domain.quantities
+        if str(q.symbol) not in known
+    }
+    names = {n: shown for n, (shown, _) in known.items()} | dict(body.latex)
+    printer = Printer(names)
+    results = _results({name or id: formula}, printer, names)
+    heads = " & ".join([*(printer.show(x) for x in body.symbols), body.symbol])
+    rows = "\\\\\n".join(" & ".join(row) for row in values)
+    limit = rf"Limit: {sentence(body.limit, names)}." if body.limit else ""
+    lines = [
+        rf"\section*{{{escape(formula.name)}}}",
+        *([rf"\textit{{{sentence(cards()[id].statement, names)}}}", ""] if id in cards() else []),
+        limit,
+        *results,
+        *_symbols(printer, known, names),
+        r"\subsection*{Reference values}",
+        "Rounded from certified enclosures.",
+        rf"\[\fitted{{\begin{{array}}{{{'l' * (len(body.symbols) + 1)}}}",
+        rf"{heads}\\\hline",
+        rows,
+        r"\end{array}}\]",
+    ]
+    return PREAMBLE + "\\begin{document}\n" + "\n".join(lines) + "\n\\end{document}\n"
 
 
 def meanings(derivation: Derivation) -> dict[str, tuple[str, str]]:
@@ -207,7 +260,7 @@ def _results(results: Mapping[str, Formula], printer: Printer, names: Mapping[st
                 "it is printed as plain mathematics: Greek letters, fractions, accents, subscripts",
                 r'page.result(..., symbol=r"e_{\mathrm{ICL}}")',
             )
-        lines.append(displayed(f"{body.symbol} = {printer.show(body.expr)}"))
+        lines.append(displayed(equation_latex(body.symbol, body.expr, printer)))
         fresh = []
         for definition in body.where:
             shown = definition_latex(definition, body.latex, printer)
