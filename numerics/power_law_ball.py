@@ -130,7 +130,8 @@ def _curvatures(position: int, box: list[arb]) -> tuple[list[arb], arb]:
 
 
 def _enclosed(p: arb, q: arb, m: arb, x: arb) -> arb:
-    if not (p > 1 and q > 0 and m > 0 and x >= 0 and x.is_finite()):
+    finite = all(v.is_finite() for v in (p, q, m, x))
+    if not (finite and p > 1 and q > 0 and m > 0 and x >= 0):
         return arb.nan()
     working, cap = ctx.prec, ctx.cap
     try:
@@ -164,6 +165,8 @@ def _disc(q: float) -> float:
 
 def _effort(p: float, q: float, m: float) -> tuple[int, int]:
     """Return an even order and the first mode of the tail, for the working precision."""
+    if p + q * m > 1e5:
+        raise Inconclusive(f"the exponents {p:g} and {q:g} need too many modes one by one")
     order = max(8, 2 * math.ceil(0.175 * ctx.prec), 2 * math.ceil((q * m + 2 - p) / 2) + 4)
     scale = 2 ** (ctx.prec / order) / math.e
     first = math.ceil((order * scale + p) / (2 * math.pi * _disc(q)))

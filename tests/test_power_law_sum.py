@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
 import math
+import re
+import shutil
+import subprocess
 from fractions import Fraction
+from pathlib import Path
 
 import mpmath
 import numpy as np
@@ -12,15 +17,19 @@ import sympy as sp
 from flint import arb
 
 import derivations
+from derive.export import LANGUAGES
 from numerics import double_double_power_law as pairs
 from numerics import power_law_series as floats
 from numerics.audit import condition_number
 from numerics.ball import working_precision
 from numerics.ball_operations import Inconclusive, Jet
+from numerics.export.references import reference_values
+from numerics.export.source import write_source
 from numerics.functions import PowerLawSum
 from numerics.kernel import compile_program
 from numerics.lower import lower
 from numerics.power_law_ball import power_law_sum
+from numerics.program import Builder, Program
 
 p, q, m, x = sp.symbols("p q m x", positive=True)
 PROGRAM = lower([p, q, m, x], [], {"S": PowerLawSum(p, q, m, x)})
@@ -137,6 +146,73 @@ def test_corrections_that_do_not_fall_are_refused(monkeypatch):
     assert math.isfinite(pair(2.0, 1.5, 1.0, 30.0)[0])
     monkeypatch.setattr(pairs, "first_of_pairs", lambda *_: 5.0)
     assert math.isnan(pair(2.0, 1.5, 1.0, 30.0)[0])
+
+
+def module_of(text: str) -> dict:
+    names: dict = {"__name__": "exported"}
+    exec(compile(text, "exported.py", "exec"), names)  # what the package itself has written
+    return names
+
+
+def special() -> Program:
+    """A sum, and the functions that C, NumPy or Julia lack beside it."""
+    b = Builder(("p", "q", "m", "x"))
+    p, q, m, x = map(b.argument, "pqmx")
+    b.require("p > 1", ("p",), b.op("less", b.constant(1), p))
+    total = b.op("add", b.op("gamma", m), b.op("zeta", p))
+    return b.program({"f": b.op("mul", b.op("power_law_sum", p, q, m, x), total)})
+
+
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="no gcc")
+def test_c_has_the_sums(out):
+    text = write_source(special(), LANGUAGES["c99"], "f", ["f"], reference_values(special(), 4))
+    Path("f.c").write_text(text)
+    strict = (
+        "gcc -std=c99 -O2 -Wall -Wextra -Wpedantic -Werror -Wno-unused-variable f.c -lm".split()
+    )
+    subprocess.run([*strict, "-ffp-contract=off", "-shared", "-fPIC", "-o", "f.so"], check=True)
+    subprocess.run([*strict, "-ffp-contract=off", "-DSELF_TEST", "-o", "test"], check=True)
+    subprocess.run(["./test"], check=True)
+    wrong = text.replace("-691.0 / 32760.0", "-692.0 / 32760.0").replace("60.0 + 4.0", "20.0 + 0.0")
+    Path("f.c").write_text(wrong)
+    subprocess.run([*strict, "-DSELF_TEST", "-o", "wrong"], check=True)
+    assert wrong != text and subprocess.run(["./wrong"], capture_output=True).returncode == 1
+    function = ctypes.CDLL(str(out / "f.so")).f
+    function.restype, function.argtypes = ctypes.c_double, [ctypes.c_double] * 4
+    for at in zip(*(c.tolist() for c in scattered(np.random.default_rng(31), 60)), strict=True):
+        other = math.gamma(at[2]) + float(mpmath.zeta(at[0]))
+        assert math.isclose(function(*at), floats.power_law_sum(*at) * other, rel_tol=1e-12)
+    for bad in ((1.0, 1.0, 1.0, 1.0), (2.0, -1.0, 1.0, 1.0), (2.0, 1.0, 1.0, -1.0)):
+        assert math.isnan(function(*bad))
+
+
+def test_numpy_has_the_sums():
+    text = write_source(special(), LANGUAGES["numpy"], "f", ["f"], reference_values(special(), 4))
+    names = module_of(text)
+    for *point, wanted, allowed in names["REFERENCE"]:
+        assert abs(names["f"](*point) - wanted) <= allowed * abs(wanted)
+    columns = scattered(np.random.default_rng(32), 20)
+    found = names["special_power_law_sum"](*columns)
+    alone = [floats.power_law_sum(*map(float, at)) for at in zip(*columns, strict=True)]
+    assert np.array_equal(found, alone, equal_nan=True)
+    x = np.array([-1.5, -0.25, 1e-9, 0.3, 0.5, 1.0, 1.4616, 2.5, 9.9, 20.5, 100.25, 170.5])
+    assert np.allclose(names["special_gamma"](x), [math.gamma(v) for v in x], rtol=2e-15, atol=0)
+    with np.errstate(all="ignore"):
+        assert np.isnan(names["special_gamma"](np.array([0.0, -3.0]))).all()
+        assert np.isnan(names["special_zeta"](-1.0)) and names["special_zeta"](np.inf) == 1
+    s = np.array([0.0, 0.5, 1.25, 3.0, 60.0])
+    assert np.allclose(names["special_zeta"](s), [float(mpmath.zeta(v)) for v in s], rtol=1e-14)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_language_has_the_sums_and_is_balanced(language):
+    text = write_source(special(), LANGUAGES[language], "special", ["f"], [])
+    code = re.sub(r"/\*.*?\*/|\(\*.*?\*\)|#.*?$|\"\"\".*?\"\"\"", "", text, flags=re.S | re.M)
+    for opening, closing in ("()", "[]", "{}"):
+        assert code.count(opening) == code.count(closing)
+    assert text.isascii()
+    head = "f_special" if language != "mathematica" else "fSpecial"
+    assert re.search(rf"\b{head}[(\[]", text)  # no name of a helper is taken
 
 
 def jets(at, radius: float = 0.0):

@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import Any
 
 from numerics.arithmetic import float_constant
+from numerics.export import special_compiled
 from numerics.export.source import MAXIMUM_TERMS, Function, Root, Series, Table, indented
 
 _INFIX = {
@@ -17,6 +18,7 @@ _INFIX = {
 _CALLS = {
     **{"abs": "fabs", "sqrt": "sqrt", "pow": "pow", "exp": "exp", "log": "log", "sin": "sin"},
     **{"cos": "cos", "atan": "atan", "gamma": "tgamma", "is_infinite": "isinf", "is_nan": "isnan"},
+    **{"zeta": "special_zeta", "power_law_sum": "special_power_law_sum"},
 }
 _WORDS = (
     "auto break case char const continue default do double else enum extern float for goto if "
@@ -51,6 +53,10 @@ class C99:
         if op == "select":
             return f"({a} ? {operands[1]} : {operands[2]})"
         return {"neg": f"(-{a})", "not": f"(!{a})"}.get(op)
+
+    def special(self, op: str) -> str:
+        """Write the definition of a special function, empty if the language has it."""
+        return special_compiled.C99.get(op, "")
 
     def assign(self, name: str, text: str, boolean: bool) -> list[str]:
         """Write the definition of a local."""
@@ -132,6 +138,7 @@ class C99:
                 " */",
                 "#include <math.h>",
                 "",
+                *function.special,
                 f"double {function.name}({arguments}) {{",
                 *indented(function.body),
                 *([f"    if ({guard}) return NAN;"] if guard else []),

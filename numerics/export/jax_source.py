@@ -8,10 +8,16 @@ from fractions import Fraction
 from typing import Any
 
 from numerics.arithmetic import float_constant
-from numerics.export.numpy_source import CALLS, INFIX, number, python_parameter, reference_table
+from numerics.export import special_arrays
+from numerics.export.numpy_source import (
+    CALLS,
+    INFIX,
+    SPECIAL,
+    number,
+    python_parameter,
+    reference_table,
+)
 from numerics.export.source import MAXIMUM_TERMS, Function, Root, Series, Table, indented
-
-_SPECIAL = {"gamma": "jax.scipy.special.gamma"}
 
 
 @dataclass(frozen=True)
@@ -32,9 +38,15 @@ class JaxSource:
             return f"({f' {INFIX[op]} '.join(operands)})"
         if op in CALLS:
             return f"jnp.{CALLS[op]}({', '.join(operands)})"
-        if op in _SPECIAL:
-            return f"{_SPECIAL[op]}({', '.join(operands)})"
+        if op == "gamma":
+            return f"jax.scipy.special.gamma({', '.join(operands)})"
+        if op in SPECIAL:
+            return f"special_{op}({', '.join(operands)})"
         return f"(-{operands[0]})" if op == "neg" else None
+
+    def special(self, op: str) -> str:
+        """Write the definition of a special function, empty if the language has it."""
+        return special_arrays.JAX.get(op, "")
 
     def assign(self, name: str, text: str, boolean: bool) -> list[str]:
         """Write the definition of a local."""
@@ -160,6 +172,7 @@ class JaxSource:
                 'jax.config.update("jax_enable_x64", True)',
                 "",
                 "",
+                *(f"{text}\n" for text in function.special),
                 "@jax.jit",
                 f"def {function.name}({arguments}):",
                 *indented(arrays),

@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import Any
 
 from numerics.arithmetic import float_constant
+from numerics.export import special_compiled
 from numerics.export.source import MAXIMUM_TERMS, Function, Root, Series, Table, indented
 
 _INFIX = {
@@ -18,6 +19,8 @@ _CALLS = {
     **{"abs": "abs", "sqrt": "safe_sqrt", "pow": "safe_pow", "exp": "exp", "log": "safe_log"},
     **{"sin": "safe_sin", "cos": "safe_cos", "atan": "atan", "minimum": "min", "maximum": "max"},
     **{"is_infinite": "isinf", "is_nan": "isnan"},
+    **{"gamma": "special_gamma", "zeta": "special_zeta"},
+    **{"power_law_sum": "special_power_law_sum"},
 }
 _WORDS = frozenset(
     "baremodule begin break catch const continue do else elseif end export false finally for "
@@ -56,6 +59,10 @@ class Julia:
         if op == "select":
             return f"({operands[0]} ? {operands[1]} : {operands[2]})"
         return {"neg": f"(-{operands[0]})", "not": f"(!{operands[0]})"}.get(op)
+
+    def special(self, op: str) -> str:
+        """Write the definition of a special function, empty if the language has it."""
+        return special_compiled.JULIA.get(op, "")
 
     def assign(self, name: str, text: str, boolean: bool) -> list[str]:
         """Write the definition of a local."""
@@ -124,6 +131,7 @@ class Julia:
                 "",
                 *_SAFE,
                 "",
+                *function.special,
                 f"function {function.name}({arguments})",
                 *indented([f"{a} = Float64({a})" for a in function.arguments]),
                 *indented(function.body),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+from numerics.export import special_arrays
 from numerics.export.source import MAXIMUM_TERMS, Function, Root, Series, Table, indented
 
 _INFIX = {"add": "+", "sub": "-", "mul": "*", "div": "/", "and": "&&", "or": "||"}
@@ -15,7 +16,7 @@ _TESTS = {"less": "<", "less_equal": "<=", "equal": "=="}
 _CALLS = {
     **{"abs": "Abs", "sqrt": "Sqrt", "pow": "Power", "exp": "Exp", "log": "Log", "sin": "Sin"},
     **{"cos": "Cos", "atan": "ArcTan", "gamma": "Gamma", "zeta": "Zeta", "select": "If"},
-    **{"not": "Not", "is_nan": "noNumberQ"},
+    **{"not": "Not", "is_nan": "noNumberQ", "power_law_sum": "specialPowerLawSum"},
 }
 _NAMED = {
     **{"pi": "Pi", "e": "E", "euler_gamma": "EulerGamma", "inf": "Infinity"},
@@ -59,6 +60,10 @@ class Mathematica:
         if op in special:
             return f"{special[op]}[{', '.join(operands)}]"
         return f"(-{operands[0]})" if op == "neg" else None
+
+    def special(self, op: str) -> str:
+        """Write the definition of a special function, empty if the language has it."""
+        return special_arrays.MATHEMATICA.get(op, "")
 
     def assign(self, name: str, text: str, boolean: bool) -> list[str]:
         """Write the definition of a local."""
@@ -139,6 +144,7 @@ class Mathematica:
                 "",
                 *(f"{line};" for line in _HELPERS),
                 "",
+                *function.special,
                 f"{name}[{patterns}] := Quiet[Module[{{{', '.join([*starts, *locals_])}}},",
                 *indented(function.body),
                 f"    If[{guard}, Indeterminate, {function.result}]",

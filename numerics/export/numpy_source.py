@@ -9,12 +9,14 @@ from fractions import Fraction
 from typing import Any
 
 from numerics.arithmetic import float_constant
+from numerics.export import special_arrays
 from numerics.export.source import MAXIMUM_TERMS, Function, Root, Series, Table, indented
 
 INFIX = {
     **{"add": "+", "sub": "-", "mul": "*", "div": "/", "less": "<", "less_equal": "<="},
     **{"equal": "==", "and": "&", "or": "|"},
 }
+SPECIAL = ("zeta", "power_law_sum")
 _TAKEN = frozenset({"np", "jnp", "jax", "lax", "range", "int", "abs", "zero", "REFERENCE"})
 CALLS = {
     **{"abs": "abs", "sqrt": "sqrt", "pow": "power", "exp": "exp", "log": "log", "sin": "sin"},
@@ -89,7 +91,13 @@ class NumpySource:
             return f"({f' {INFIX[op]} '.join(operands)})"
         if op in CALLS:
             return f"np.{CALLS[op]}({', '.join(operands)})"
+        if op in SPECIAL or op == "gamma":
+            return f"special_{op}({', '.join(operands)})"
         return f"(-{operands[0]})" if op == "neg" else None
+
+    def special(self, op: str) -> str:
+        """Write the definition of a special function, empty if the language has it."""
+        return special_arrays.NUMPY.get(op, "")
 
     def assign(self, name: str, text: str, boolean: bool) -> list[str]:
         """Write the definition of a local."""
@@ -167,6 +175,7 @@ class NumpySource:
                 "import numpy as np",
                 "",
                 "",
+                *(f"{text}\n" for text in function.special),
                 f"def {function.name}({arguments}):",
                 *indented(arrays),
                 f"    zero = {zero}",

@@ -19,7 +19,7 @@ from numerics.program import Block, Instruction, Program
 from numerics.schedule import normal_form, plan
 
 MAXIMUM_TERMS = 10_000_000
-_LOCAL = re.compile(r"[a-z][0-9]")
+_LOCAL = re.compile(r"[a-z][0-9]|special")  # special functions have names that begin so
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}\Z")
 
 
@@ -106,6 +106,8 @@ class Function:
         Boolean expression that holds inside the domain; empty if it always does.
     references : tuple of Reference
         Written below the function.
+    special : tuple of str
+        Definitions of the special functions that the language lacks.
     """
 
     name: str
@@ -115,6 +117,7 @@ class Function:
     result: str
     valid: str
     references: tuple[Reference, ...]
+    special: tuple[str, ...] = ()
 
 
 class Language(Protocol):
@@ -130,6 +133,10 @@ class Language(Protocol):
 
     def expression(self, op: str, operands: Sequence[str], attribute: Any) -> str | None:
         """Write a simple operation, ``and`` and ``or`` of any number; None if there is none."""
+        ...
+
+    def special(self, op: str) -> str:
+        """Write the definition of a special function, empty if the language has it."""
         ...
 
     def assign(self, name: str, text: str, boolean: bool) -> list[str]:
@@ -207,15 +214,17 @@ def write_source(
     valid = list(dict.fromkeys(writer.name(c.value) for c in program.constraints))
     joined = writer.text("and", valid, None) if valid else ""
     clean = re.sub(r"[^A-Za-z0-9]+", "_", name).strip("_")[:60]
+    special = [language.special(op) for op in sorted(program.operations())]
     return language.module(
         Function(
-            clean if _NAME.match(clean) else f"f_{clean}",
+            clean if _NAME.match(clean) and not clean.startswith("special") else f"f_{clean}",
             tuple(plain_text(line) for line in title),
             tuple(writer.arguments),
             tuple(body),
             writer.name(program.body.yields[0]),
             joined,
             tuple(references),
+            tuple(text for text in special if text),
         )
     )
 
