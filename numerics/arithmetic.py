@@ -39,7 +39,8 @@ _COMPARISONS = {"less": "<", "less_equal": "<=", "equal": "=="}
 class Arithmetic(Protocol):
     """How values of one precision are written.
 
-    ``parts`` are the prefixes of the locals that hold a value, ``tiles`` those of its tiles.
+    ``parts`` are the prefixes of the locals that hold a value, ``tiles`` those of its tiles;
+    ``opening`` are lines at the head of a kernel.
     """
 
     @property
@@ -50,6 +51,15 @@ class Arithmetic(Protocol):
     @property
     def tiles(self) -> tuple[str, ...]:
         """Prefixes of tiles."""
+        ...
+
+    @property
+    def opening(self) -> tuple[str, ...]:
+        """Lines at the head."""
+        ...
+
+    def passes(self, instructions: tuple[Instruction, ...]) -> tuple[tuple[Instruction, ...], ...]:
+        """Cut what is done over the lanes into loops of a length that suits the processor."""
         ...
 
     def constant(self, attribute: Fraction | str) -> tuple[str, ...]:
@@ -303,6 +313,11 @@ class Float64:
 
     parts: tuple[str, ...] = ("v",)
     tiles: tuple[str, ...] = ("t",)
+    opening: tuple[str, ...] = ()
+
+    def passes(self, instructions: tuple[Instruction, ...]) -> tuple[tuple[Instruction, ...], ...]:
+        """Leave one loop: its chains are short."""
+        return (instructions,)
 
     def constant(self, attribute: Fraction | str) -> tuple[str, ...]:
         """Write a constant."""

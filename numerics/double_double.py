@@ -172,6 +172,40 @@ def add(ah: float, al: float, bh: float, bl: float) -> tuple[float, float]:
     return where(low == low, h, s), where(low == low, low, 0.0)  # s alone is right at infinity
 
 
+def add_rounded(ah: float, al: float, bh: float, bl: float) -> tuple[float, float]:
+    """Return the sum of two pairs of which one is rounded; error at most 3u^2 (|a| + |b|).
+
+    For terms of one sign that is as good as :func:`add`. Where they cancel, an operand that is
+    itself the rounded result of a product, a quotient or a root brings an error of this order with
+    it, and the nine operations that :func:`add` takes more would keep digits that are not there.
+
+    With t = fl(al + bl) the sum is s + (e + t) but for the roundings of t and of fl(e + t):
+    u|al + bl| + u|e + t| <= u^2(|a| + |b|) + u^2(|s| + |a| + |b|) to first order. The last sum is
+    exact: s = 0, or s is a multiple of ulp(b) and e + t lies below its binade (Dekker).
+
+    Parameters
+    ----------
+    ah, al, bh, bl : float
+        High and low parts.
+
+    Returns
+    -------
+    tuple of float
+        High and low part of the sum.
+
+    References
+    ----------
+    Joldes, Muller and Popescu 2017, algorithm 5 (SloppyDWPlusDW).
+
+    Examples
+    --------
+    >>> add_rounded(1.0, 1e-20, 2.0, -1e-20)
+    (3.0, 0.0)
+    """
+    s, e = two_sum(ah, bh)
+    return settle(s, e + (al + bl))
+
+
 def add_float(ah: float, al: float, b: float) -> tuple[float, float]:
     """Return a pair plus a float; relative error at most 2u^2 (algorithm 4)."""
     s, e = two_sum(ah, b)
@@ -219,8 +253,9 @@ def square(ah: float, al: float) -> tuple[float, float]:
 def divide(ah: float, al: float, bh: float, bl: float) -> tuple[float, float]:
     """Return the quotient of two pairs; relative error below 15u^2.
 
-    With r = fl(1/b), one division: the correction of a r needs the remainder only to first order.
-    Where 1/b overflows though b is not zero (|b| < 2^-1020) the quotient is NaN.
+    With r = fl(1/b), one division: t = fl(a r) is within 2u of the quotient and needs the
+    remainder only to first order. Where 1/b overflows though b is not zero (|b| < 2^-1020) the
+    quotient is NaN.
 
     Parameters
     ----------
@@ -243,10 +278,23 @@ def divide(ah: float, al: float, bh: float, bl: float) -> tuple[float, float]:
     """
     r = quotient(1.0, where((abs(bh) >= TINY) | (bh == 0.0), bh, nan))
     t = ah * r
-    p, e = two_product(bh, t)
-    # a - b t: the high parts cancel exactly.
-    remainder = (ah - p) + (al - fma(bl, t, e))
+    # a - b t, of order 2u|a|: the high parts nearly cancel, and one rounding costs u of the rest.
+    remainder = fma(-bh, t, ah) + fma(-bl, t, al)
     return settle(t, remainder * r)
+
+
+def reciprocal(bh: float, bl: float) -> tuple[float, float]:
+    """Return 1/b for a pair; relative error below 8u^2, NaN where :func:`divide` is.
+
+    Here r = fl(1/b) is rounded once, so that 1 - b r is a float (Markstein).
+
+    Examples
+    --------
+    >>> reciprocal(3.0, 0.0)
+    (0.3333333333333333, 1.850371707708594e-17)
+    """
+    r = quotient(1.0, where((abs(bh) >= TINY) | (bh == 0.0), bh, nan))
+    return settle(r, fma(-bl, r, fma(-bh, r, 1.0)) * r)
 
 
 def square_root(ah: float, al: float) -> tuple[float, float]:

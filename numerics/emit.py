@@ -87,6 +87,7 @@ class _Validity:
     lanes: int
     uses: tuple[int, ...]
     lines: tuple[str, ...]
+    kept: bool
 
 
 class _Frame:
@@ -98,15 +99,17 @@ class _Frame:
         self.facts = Facts.of(self.plan)
         schedule = self.plan.schedule
         first = schedule.iterations[0].before if schedule.iterations else schedule.last
-        self.validity = self._validity(first.number)
+        self.crossing: set[int] = set()
+        self.validity = self._validity(first)
         self.lines: list[str] = []
         self.depth = 0
         self.held: set[int] = set()  # values that the surrounding text has loaded
 
     def text(self) -> str:
         """Return the module."""
-        lanes = self._lane_count()
         streams = self._streams()
+        body = self._body()
+        lanes = self._lane_count()
         head = [
             '"""Generated kernel; do not edit.',
             "",
@@ -118,6 +121,7 @@ class _Frame:
             "",
             "def loop(args, dimensions, steps, data):",
             "    n = dimensions[0]",
+            *(f"    {line}" for line in self.arithmetic.opening),
             "    status = tile(1)",
             "    save_status(status)  # branches not taken leave no floating-point warning",
             *(f"    {name} = tile({lanes})" for name in self._tile_names()),
@@ -125,14 +129,14 @@ class _Frame:
             "    invalid = 0",
             "    undefined = 0",
             *streams,
-            *("    " * bool(streams) + line for line in self._tiles(lanes)),
+            *("    " * bool(streams) + line for line in self._tiles(body, lanes)),
             "    count(data, 0, invalid)",
             "    count(data, 1, undefined)",
             "    restore_status(status)",
         ]
         return "\n".join(head) + "\n"
 
-    def _tiles(self, lanes: int) -> list[str]:
+    def _tiles(self, body: list[str], lanes: int) -> list[str]:
         """Return the loop over tiles, for operands that lie anywhere."""
         inputs = range(self._input_count())
         outputs = range(self._input_count(), len(self._operand_names()))
@@ -141,7 +145,7 @@ class _Frame:
             f"    for start in range(0, n, {lanes}):",
             f"        m = min({lanes}, n - start)",
             *(f"        a{k} = operand(args[{k}], start, s{k}, c{k}, m)" for k in inputs),
-            *self._body(),
+            *body,
             *(f"        deliver(args[{k}], start, s{k}, y{k}, m)" for k in outputs),
         ]
 
@@ -196,9 +200,9 @@ class _Frame:
     def _tile_names(self) -> list[str]:
         inputs, operands = self._input_count(), len(self._operand_names())
         names = [f"c{k}" for k in range(inputs)] + [f"y{k}" for k in range(inputs, operands)]
-        if self.plan.schedule.iterations:
+        if self.validity.kept:
             names.append("valid")
-        kept = set(self.plan.tiled)
+        kept = self.plan.tiled | self.crossing
         for loop in {id(i): i for i in self.plan.parameters.values()}.values():
             name = loop.results[0]
             if loop.op != "table_sum":
@@ -229,7 +233,7 @@ class _Frame:
 
     # ---- validity
 
-    def _validity(self, lanes: int) -> _Validity:
+    def _validity(self, lanes: Lanes) -> _Validity:
         conditions: list[str] = []
         covered: set[int] = set()
         values = tuple(c.value for c in self.program.constraints)
@@ -249,8 +253,10 @@ class _Frame:
             for k, other in zip(left[::2], [*left[1::2], *left[-1:]], strict=False):
                 conditions.append(f"(not unordered(a{k}[i], a{other}[i]))")
         line = f"ok = {' & '.join(conditions) if conditions else 'n > 0'}"
-        store = ["valid[i] = where(ok, 1.0, 0.0)"] if self.plan.schedule.iterations else []
-        return _Validity(lanes, values, (line, *store))
+        kept = bool(self.plan.schedule.iterations)
+        kept |= len(self.arithmetic.passes(lanes.instructions)) > 1
+        store = ["valid[i] = where(ok, 1.0, 0.0)"] if kept else []
+        return _Validity(lanes.number, values, (line, *store), kept)
 
     def _covered(self, value: int) -> set[int]:
         """Positions of the arguments that a condition already refuses when they are NaN."""
@@ -305,28 +311,34 @@ class _Frame:
 
     def _lanes(self, lanes: Lanes, arithmetic: Arithmetic, ending: Ending) -> None:
         decides = lanes.number == self.validity.lanes
-        own = {r for i in lanes.instructions for r in i.results}
-        wanted: list[int] = []
-        for instruction in lanes.instructions:
-            wanted += instruction.inputs
-        wanted += ending.uses
+        passes = arithmetic.passes(lanes.instructions)
+        last = len(passes) - 1
+        home = {r: k for k, part in enumerate(passes) for i in part for r in i.results}
+        decided = max((home.get(v, 0) for v in self.validity.uses), default=0) if decides else -1
+        wanted = [[v for i in part for v in i.inputs] for part in passes]
+        wanted[last] += ending.uses
         if decides:
-            wanted += self.validity.uses
+            wanted[decided] += self.validity.uses
+        crossing = {v for k, used in enumerate(wanted) for v in used if home.get(v, k) < k}
+        self.crossing |= crossing
         self._write(ending.before)
-        self._write(["for i in range(m):"])
-        self.depth += 1
-        for value in dict.fromkeys(v for v in wanted if v not in own | self.held):
-            self._write(self._load(value, arithmetic))
-        for instruction in lanes.instructions:
-            self._write(arithmetic.operation(instruction, self.facts))
-        for value in sorted(own & self.plan.tiled):
-            self._write(self._store(value, arithmetic))
-        if decides:
-            self._write(self.validity.lines)
-        elif ending.needs_validity:
-            self._write(["ok = valid[i] != 0.0"])
-        self._write(ending.lines)
-        self.depth -= 1
+        for k, part in enumerate(passes):
+            self._write(["for i in range(m):"])
+            self.depth += 1
+            own = {r for i in part for r in i.results}
+            for value in dict.fromkeys(v for v in wanted[k] if v not in own | self.held):
+                self._write(self._load(value, arithmetic))
+            for instruction in part:
+                self._write(arithmetic.operation(instruction, self.facts))
+            for value in sorted(own & (self.plan.tiled | crossing)):
+                self._write(self._store(value, arithmetic))
+            if k == decided:
+                self._write(self.validity.lines)
+            if k == last:
+                if ending.needs_validity and k != decided:
+                    self._write(["ok = valid[i] != 0.0"])
+                self._write(ending.lines)
+            self.depth -= 1
 
     def _load(self, value: int, arithmetic: Arithmetic) -> list[str]:
         instruction: Instruction | None = self.plan.definitions.get(value)

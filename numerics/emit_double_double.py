@@ -13,7 +13,8 @@ from fractions import Fraction
 from numerics.arithmetic import Facts, float_constant, literal, logic
 from numerics.double_double import split
 from numerics.errors import LoweringError
-from numerics.program import Instruction
+from numerics.passes import cut_into_passes
+from numerics.program import COST_FREE, Instruction
 
 _NAMED = {
     "pi": (math.pi, 1.2246467991473532e-16),
@@ -27,6 +28,13 @@ _ROUNDED = {
     **{"cos": "cosine", "atan": "arctangent", "gamma": "gamma_function", "zeta": "zeta_function"},
 }
 _COMPARISONS = {"less": "<", "less_equal": "<=", "equal": "=="}
+# exact where the operands are, but for the last digit of a pair
+_CARRIED = frozenset({"add", "sub", "neg", "abs", "minimum", "maximum"})
+_SHORT = 4
+# about how many machine instructions an operation takes, and how many a pass may have
+_INSTRUCTIONS = {"add": 14, "sub": 14, "mul": 11, "div": 18, "sqrt": 13}
+_INSTRUCTIONS |= dict.fromkeys((*_ROUNDED, "pow"), 500) | {"sqrt": 13}
+_LONGEST = 90
 
 
 @dataclass(frozen=True)
@@ -35,6 +43,11 @@ class DoubleDouble:
 
     parts: tuple[str, ...] = ("h", "l")
     tiles: tuple[str, ...] = ("t", "u")
+    opening: tuple[str, ...] = ("full_width()",)
+
+    def passes(self, instructions: tuple[Instruction, ...]) -> tuple[tuple[Instruction, ...], ...]:
+        """Cut into loops of which several fit into what a processor looks ahead."""
+        return cut_into_passes(instructions, _machine_instructions, _LONGEST)
 
     def constant(self, attribute: Fraction | str) -> tuple[str, ...]:
         """Write a constant."""
@@ -53,6 +66,8 @@ class DoubleDouble:
             scale = _float_constant(inputs[1], facts)
             if scale is not None and _is_power_of_two(scale):
                 return [f"{target} = h{inputs[0]} / {scale!r}, l{inputs[0]} / {scale!r}"]
+            if _float_constant(inputs[0], facts) == 1.0:
+                return [f"{target} = reciprocal({pairs[1]})"]
             return [f"{target} = divide({pairs[0]}, {pairs[1]})"]
         if op == "neg":
             return [f"{target} = -h{inputs[0]}, -l{inputs[0]}"]
@@ -74,12 +89,12 @@ class DoubleDouble:
         if op in ("minimum", "maximum"):
             a, b = inputs
             return [
-                f"x = {_compare(a, b, 'less')}",
+                f"x = {_compare(a, b, 'less', facts)}",
                 f"h{r} = {op}(h{a}, h{b})",
                 f"l{r} = where(x, l{a if op == 'minimum' else b}, l{b if op == 'minimum' else a})",
             ]
         if op in _COMPARISONS:
-            lines = [f"b{r} = {_compare(inputs[0], inputs[1], op)}"]
+            lines = [f"b{r} = {_compare(inputs[0], inputs[1], op, facts)}"]
             if r in facts.undecidable:
                 lines.append(f"q{r} = unordered(h{inputs[0]}, h{inputs[1]})")
             return lines
@@ -126,6 +141,12 @@ class DoubleDouble:
         return 2 * exponent - 2, -60
 
 
+def _machine_instructions(instruction: Instruction) -> int:
+    if instruction.op == "power":
+        return 12 * abs(instruction.attribute).bit_length()
+    return _INSTRUCTIONS.get(instruction.op, 2)
+
+
 def _pair(attribute: Fraction | str) -> tuple[float, float]:
     if isinstance(attribute, str):
         return _NAMED[attribute]
@@ -154,7 +175,33 @@ def _sum(target: str, minus: bool, inputs: tuple[int, ...], facts: Facts) -> lis
         return [f"{target} = add_float(h{a}, l{a}, {sign}h{b})"]
     if left is not None:
         return [f"{target} = add_float({sign}h{b}, {sign}l{b}, h{a})"]
-    return [f"{target} = add(h{a}, l{a}, {sign}h{b}, {sign}l{b})"]
+    # What is rounded has lost the digits that the dearer sum would keep where the two cancel.
+    exact = _exact(a, facts) and _exact(b, facts)
+    name = "add" if exact else "add_rounded"
+    return [f"{target} = {name}(h{a}, l{a}, {sign}h{b}, {sign}l{b})"]
+
+
+def _exact(value: int, facts: Facts) -> bool:
+    """Tell whether a value is an argument, a constant, or a short sum of them.
+
+    Short: of so few operations that no stage of a grid computes it beforehand; a kernel and the
+    stages it was cut into must add the same values in the same way.
+    """
+    return _effort(value, facts) <= _SHORT
+
+
+def _effort(value: int, facts: Facts) -> int:
+    instruction = facts.plan.definitions.get(value)
+    if instruction is None:  # bound by a loop
+        return 0 if facts.plan.parameters[value].op != "root" else _SHORT + 1
+    if instruction.op in COST_FREE:
+        return 0
+    if instruction.op not in _CARRIED:
+        return _SHORT + 1
+    effort = 1
+    for operand in instruction.inputs:
+        effort += _effort(operand, facts) if effort <= _SHORT else 0
+    return effort
 
 
 def _product(target: str, inputs: tuple[int, ...], facts: Facts) -> list[str]:
@@ -192,7 +239,15 @@ def _power(r: int, base: int, exponent: int) -> list[str]:
     return [*lines, f"h{r}, l{r} = {factor}"]
 
 
-def _compare(a: int, b: int, op: str) -> str:
+def _compare(a: int, b: int, op: str, facts: Facts) -> str:
+    # A pair that is normalised has no low part where its high part is zero or infinite.
+    if any(_float_constant(v, facts) == 0.0 or _is_infinity(v, facts) for v in (a, b)):
+        return f"h{a} {_COMPARISONS[op]} h{b}"
     if op == "equal":
         return f"(h{a} == h{b}) & (l{a} == l{b})"
     return f"(h{a} < h{b}) | ((h{a} == h{b}) & (l{a} {_COMPARISONS[op]} l{b}))"
+
+
+def _is_infinity(value: int, facts: Facts) -> bool:
+    instruction = facts.plan.definitions.get(value)
+    return instruction is not None and instruction.attribute == "inf"

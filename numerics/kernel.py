@@ -32,9 +32,9 @@ SENTINELS = 8
 SMALLEST_GRID = 1 << 16  # points below which cutting a grid costs too little to bother
 # Modules that decide what is compiled: a change in any of them changes every key.
 _GENERATOR = (
-    *("division", "schedule", "arithmetic", "emit", "emit_iterations", "emit_double_double"),
-    *("double_double", "double_double_functions", "double_double_power_law", "intrinsics"),
-    *("power_law_series", "compile", "llvm_target"),
+    *("division", "schedule", "passes", "arithmetic", "emit", "emit_iterations"),
+    *("emit_double_double", "double_double", "double_double_functions"),
+    *("double_double_power_law", "intrinsics", "power_law_series", "compile", "llvm_target"),
 )
 
 

@@ -72,10 +72,59 @@ def test_bounds_of_the_operations(a, b):
     assert relative(dd.multiply_float(*a, b[0]), x * Fraction(b[0])) <= 2 * U**2 + 4 * U**3
     assert relative(dd.square(*a), x * x) <= 5 * U**2
     assert relative(dd.divide(*a, *b), x / y) <= 15 * U**2 + 56 * U**3
+    assert relative(dd.reciprocal(*b), 1 / y) <= 8 * U**2 + 30 * U**3
     root = dd.join(*dd.square_root(abs(a[0]), a[1] if a[0] > 0 else -a[1]))
     assert abs(root * root - abs(x)) <= 2 * 4 * U**2 * abs(x)
-    for result in (dd.add(*a, *b), dd.multiply(*a, *b), dd.divide(*a, *b)):
+    results = [f(*a, *b) for f in (dd.add, dd.add_rounded, dd.multiply, dd.divide)]
+    for result in (*results, dd.reciprocal(*b)):
         assert result[0] + result[1] == result[0]  # normalised
+
+
+last_places = st.integers(-4, 4).map(lambda k: k * 2.0**-52)
+halves = st.sampled_from([-1.0, -0.999, -0.5, 0.0, 2.0**-40, 0.5, 0.999, 1.0])
+binades = st.sampled_from([0.5, 1.0, 2.0])
+near_one = st.builds(
+    lambda scale, h, t: tuple(scale * v for v in dd.quick_two_sum(1.0 + h, t * 2.0**-53)),
+    *(binades, last_places, halves),
+)
+
+
+@quick
+@given(st.one_of(pairs, near_one), st.one_of(pairs, near_one), st.sampled_from([-1.0, 1.0]))
+def test_the_cheaper_sum_is_as_good_as_its_operands(a, b, sign):
+    """Pairs near 1, with high parts that cancel to a few last places or altogether, included."""
+    b = sign * b[0], sign * b[1]
+    x, y = dd.join(*a), dd.join(*b)
+    result = dd.add_rounded(*a, *b)
+    assert abs(dd.join(*result) - (x + y)) <= (3 * U**2 + 9 * U**3) * (abs(x) + abs(y))
+    assert result[0] + result[1] == result[0]
+
+
+def test_the_cheaper_sum_is_worse_where_exact_operands_cancel():
+    """The bound holds relative to the operands, not to the sum: what exact ones need is `add`."""
+    a, b = (1.0, (1 + 2.0**-52) * 2.0**-54), (-1.0, 2.0**-108)
+    exact = dd.join(*a) + dd.join(*b)
+    assert relative(dd.add(*a, *b), exact) <= 3 * U**2
+    assert relative(dd.add_rounded(*a, *b), exact) > 1000 * U**2
+
+
+def test_what_is_exact_is_added_without_loss():
+    b = Builder(("x", "y", "z"))
+    x, y, z = (b.argument(n) for n in "xyz")
+    one, op = b.constant(1), b.op
+    outputs = {
+        "exact": op("sub", op("sub", x, one), op("sub", y, one)),
+        "rounded": op("sub", op("mul", x, z), y),
+        "root": op("add", op("sqrt", x), op("add", y, z)),
+    }
+    program = b.program(outputs)
+    assert emit(program, "double-double").count("= add_rounded(") == 2
+    kernel = compile_program(program, "double-double")
+    x, y, z = (1.0, 2.0**-80), (1.0, 3 * 2.0**-90), (0.75, 2.0**-60)
+    out = [float(v) for v in kernel(x[0], y[0], z[0], x[1], y[1], z[1])]
+    assert dd.join(*out[:2]) == dd.join(*x) - dd.join(*y)
+    assert tuple(out[2:4]) == dd.add_rounded(*dd.multiply(*x, *z), -y[0], -y[1])
+    assert tuple(out[4:]) == dd.add_rounded(*dd.square_root(*x), *dd.add(*y, *z))
 
 
 @quick
@@ -138,6 +187,11 @@ def test_special_values():
     assert dd.divide(1.0, 0.0, inf, 0.0) == (0.0, 0.0)
     assert dd.divide(1.0, 0.0, 0.0, 0.0) == (inf, 0.0)
     assert dd.divide(-1.0, 0.0, 0.0, 0.0) == (-inf, 0.0)
+    assert dd.reciprocal(inf, 0.0) == (0.0, 0.0)
+    assert dd.reciprocal(0.0, 0.0) == (inf, 0.0)
+    assert dd.reciprocal(-0.0, 0.0) == (-inf, 0.0)
+    assert dd.add_rounded(-inf, 0.0, 1.0, 1e-17) == (-inf, 0.0)
+    assert dd.add_rounded(1e308, 1e291, 1e308, 0.0) == (inf, 0.0)
     assert dd.divide(1.0, 0.0, 1e308, 0.0)[0] == 1e-308
     assert dd.divide(inf, 0.0, 3.0, 1e-17) == (inf, 0.0)
     assert dd.add(inf, 0.0, 1.0, 1e-17) == (inf, 0.0)
@@ -155,6 +209,8 @@ def test_special_values():
         dd.divide(0.0, 0.0, 0.0, 0.0),
         dd.divide(inf, 0.0, inf, 0.0),
         dd.divide(1e-310, 0.0, 1e-310, 0.0),  # 1/b overflows: refused, not wrong
+        dd.reciprocal(1e-310, 0.0),
+        dd.add_rounded(inf, 0.0, -inf, 0.0),
         dd.square_root(-1.0, 0.0),
         functions.exponential(nan, 0.0),
         functions.logarithm(-1.0, 0.0),
@@ -252,6 +308,32 @@ def test_the_search_for_flags_finds_them():
 
         (text,) = product.inspect_llvm().values()
         assert fast_math_lines(text)
+
+
+def test_comparisons_read_low_parts_only_where_they_decide():
+    b = Builder(("x",))
+    x, op = b.argument("x"), b.op
+    bounds = {"zero": b.constant(0), "one": b.constant(1), "infinite": b.constant("inf")}
+    outputs = {}
+    for name, bound in bounds.items():
+        outputs[f"above_{name}"] = op("less", bound, x)
+        outputs[f"from_{name}"] = op("less_equal", bound, x)
+        outputs[f"is_{name}"] = op("equal", bound, x)
+        outputs[f"below_{name}"] = op("less", x, bound)
+    program = b.program(outputs)
+    assert emit(program, "double-double").count("l0") == 4 + 1  # those with 1, and the load
+    kernel = compile_program(program, "double-double")
+    values = [(v, 0.0) for v in (0.0, -0.0, 5e-324, -5e-324, math.inf, -math.inf)]
+    values += [(1.0, 2.0**-60), (1.0, -(2.0**-60)), (1.0, 0.0), (1.0, 5e-324), (1e308, 1e291)]
+    for high, low in values:
+        out = [bool(v) for v in kernel(high, low)[::2]]
+        at = dict(zip(outputs, out, strict=True))
+        value = dd.join(high, low) if math.isfinite(high) else high
+        for name, bound in (("zero", 0), ("one", 1), ("infinite", math.inf)):
+            assert at[f"above_{name}"] == (bound < value), (high, low, name)
+            assert at[f"from_{name}"] == (bound <= value)
+            assert at[f"is_{name}"] == (bound == value)
+            assert at[f"below_{name}"] == (value < bound)
 
 
 def test_pairs_that_are_not_normalised_are_invalid():
