@@ -233,6 +233,36 @@ def float_constant(attribute: Fraction | str) -> float:
     return value
 
 
+def exponent_rest(instruction: Instruction | None) -> float:
+    """Return what a constant exponent has lost in rounding: x**(1/3) loses log(x) times as much.
+
+    Parameters
+    ----------
+    instruction : Instruction or None
+        What defines the exponent.
+
+    Returns
+    -------
+    float
+        The exact constant less the float nearest to it; 0 for an exponent that is no constant.
+
+    Examples
+    --------
+    >>> exponent_rest(Instruction("constant", (0,), (), Fraction(1, 3))) * 3 * 2**54
+    1.0
+    >>> exponent_rest(Instruction("constant", (0,), (), Fraction(1, 2)))
+    0.0
+    """
+    if (
+        instruction is None
+        or instruction.op != "constant"
+        or isinstance(instruction.attribute, str)
+    ):
+        return 0.0
+    value = float_constant(instruction.attribute)
+    return float(instruction.attribute - Fraction(value))
+
+
 def literal(value: float) -> str:
     """Return the text of a float: exact, with the names ``inf`` and ``nan``."""
     return repr(value)
@@ -327,6 +357,13 @@ class Float64:
         """Write a simple instruction."""
         op, inputs, (r,) = instruction.op, instruction.inputs, instruction.results
         values = [f"v{n}" for n in inputs]
+        if op == "pow" and (rest := exponent_rest(facts.plan.definitions.get(inputs[1]))):
+            x, y = values
+            return [
+                f"v{r}_0 = pow({x}, {y})",
+                f"v{r}_1 = v{r}_0 + v{r}_0 * ({literal(rest)} * log({x}))",
+                f"v{r} = where((v{r}_0 > 0.0) & (v{r}_0 < inf), v{r}_1, v{r}_0)",
+            ]
         if op in _INFIX:
             return [f"v{r} = {values[0]} {_INFIX[op]} {values[1]}"]
         if op == "neg":

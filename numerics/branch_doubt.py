@@ -2,8 +2,7 @@ r"""Where a formula may have taken the wrong branch because a comparison was rou
 
 A computed difference a - b decides a branch wrongly only if it is smaller than its own rounding
 error. That error is followed forward through the operands, :math:`E(ab)=E(a)|b|+|a|E(b)+|ab|` and
-so on in units of u, which is pessimistic and cheap; what it costs to be wrong is the jump between
-the two branches.
+so on in units of u, which is pessimistic and cheap.
 """
 
 from __future__ import annotations
@@ -129,6 +128,9 @@ class BranchDoubt:
                 return [v]
             case "log":
                 return [op("div", self.tape.one, x[0])]
+            case "power_law_sum":
+                steep = op("mul", constant(LOOP_ROUNDINGS), v)
+                return [op("div", steep, operand) for operand in x]
             case "gamma" | "zeta":
                 return [op("mul", constant(LOOP_ROUNDINGS), v)]
             case _:  # sums, signs, extrema, sine, cosine, arctangent

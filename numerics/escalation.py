@@ -28,6 +28,7 @@ from numerics.sensitivity import estimate_error
 CONSTANT_ALLOWANCE = 8
 CONDITION_ALLOWANCE = 4
 DEVIATIONS = Fraction(5, 2)
+NO_DIGIT = 2.0**52  # error, in u, of a value of which nothing is right
 TRUSTED = 2.0**46  # error of the float64 value, in u, up to which its estimate is good
 SMALLEST_NORMAL = 2.0**-1022  # to which errors of smaller values are relative
 BLOCK = 1 << 16
@@ -229,8 +230,8 @@ def _roomy(x: np.ndarray) -> np.ndarray:
 
 
 def _accepted(error: np.ndarray, allowance: np.ndarray) -> np.ndarray:
-    """Tell which estimates are small enough; an infinite condition, an overflow, allows nothing."""
-    return (error <= CONSTANT_ALLOWANCE) | ((error <= allowance) & (allowance < np.inf))
+    """Tell which estimates are small enough; no condition allows a value without a digit."""
+    return (error <= CONSTANT_ALLOWANCE) | ((error <= allowance) & (error < NO_DIGIT))
 
 
 def doubt_program(program: Program) -> Program:

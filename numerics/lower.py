@@ -366,7 +366,24 @@ class _Scope:
         if isinstance(exponent, sp.Rational) and exponent.q == 2:
             root = builder.op("sqrt", self.value(base))
             return root if exponent.p == 1 else builder.op("power", root, attribute=int(exponent.p))
-        return builder.op("pow", self.value(base), self.value(exponent))
+        result = builder.op("pow", self.value(base), self.value(exponent))
+        if isinstance(base, sp.Add) and sp.S.One in base.args and not exponent.is_number:
+            return self._compounded(result, base, exponent)
+        return result
+
+    def _compounded(self, power: int, base: sp.Add, exponent: Any) -> int:
+        """Return (1 + x)**n with what the sum has lost in rounding, which n would magnify.
+
+        The float w = 1 + x leaves x - (w - 1) behind, exactly: (1 + x)**n is w**n times
+        exp(n (x - (w - 1))/w). Above w = 2 the condition of the power is as large as the loss.
+        """
+        op, one = self.builder.op, self.builder.constant(1)
+        w, x = self.value(base), self.value(base - 1)
+        lost = op("div", op("sub", x, op("sub", w, one)), w)
+        lost = self.builder.select(
+            op("less", w, self.builder.constant(2)), lost, self.builder.constant(0)
+        )
+        return op("mul", power, op("exp", op("mul", self.value(exponent), lost)))
 
     def _piecewise(self, e: Any) -> int:
         builder = self.builder

@@ -59,7 +59,8 @@ def sensitivity_program(program: Program, output: str | None = None) -> Program:
     Validity
     --------
     First order in :math:`u`. Where the comparison that picks a branch is closer than its own
-    rounding error, the jump between the branches counts as an error (outside of loops).
+    rounding error, the error is infinite (outside of loops); of two values that are so close, the
+    smaller or larger one has their difference for an error.
 
     References
     ----------
@@ -123,6 +124,7 @@ def estimate_error(program: Program, output: str | None = None) -> Estimate:
     index = program.outputs.index(output) if output is not None else 0
     builder = Builder(program.arguments)
     exact = {i.results[0] for i in instructions if i.op == "constant" and not roundings(i)}
+    exact |= _exponents(instructions, program.body.yields)
     tape = _Charging(builder, exact)
     values: Values = {}
     tape.copy(instructions, values)
@@ -215,7 +217,10 @@ class _Charging(Tape):
     def charge_branches(
         self, instructions: Sequence[Instruction], values: Values, slopes: Slopes
     ) -> None:
-        """Add the jump of every selection whose mask may have been decided by rounding."""
+        """Add what a selection may be wrong by whose mask may have been decided by rounding.
+
+        That is the difference of the two for an extremum, and anything for other branches.
+        """
         simple = [i for i in instructions if i.block is None]
         doubt = BranchDoubt(
             self,
@@ -230,8 +235,11 @@ class _Charging(Tape):
             mask = doubt.of(i.inputs[0]) if i.op == "select" else doubt.close(*i.inputs)
             if mask is None:
                 continue
-            yes, no = (values[v] for v in i.inputs[-2:])
-            jump = self.op("mul", slope.value, self.op("sub", yes, no))
+            if i.op == "select":  # the other side may be steep there, such as a square root
+                jump = self.builder.constant("inf")
+            else:
+                yes, no = (values[v] for v in i.inputs)
+                jump = self.op("mul", slope.value, self.op("sub", yes, no))
             guarded = Slope(jump, slope.guard | {(mask, True)})
             self._add(guarded, self.builder.constant(2**53), 1)  # in units of u
 
@@ -282,6 +290,18 @@ class _Charging(Tape):
         size, square = self.op("abs", product), self.op("mul", product, product)
         weight = self.builder.constant(count)
         self.charges.add(slope.guard, self.op("mul", weight, size), self.op("mul", weight, square))
+
+
+def _exponents(instructions: Sequence[Instruction], yields: Sequence[int]) -> set[int]:
+    """Return the constants that are exponents only: kernels make up for their rounding."""
+    constants: set[int] = set()
+    others = set(yields)
+    for i in walk(Block((), tuple(instructions), ())):
+        if i.op == "constant" and isinstance(i.attribute, Fraction):
+            constants.update(i.results)
+        others.update(i.inputs[:1] if i.op == "pow" else i.inputs)
+        others.update(i.block.yields if i.block is not None else ())
+    return constants - others
 
 
 def _bounded(program: Program) -> set[int]:

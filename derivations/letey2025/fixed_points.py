@@ -25,6 +25,7 @@ from derivations.letey2025.notation import (
     v,
     w,
     xi,
+    y,
     z,
     zeta,
     zeta_q,
@@ -116,17 +117,19 @@ def excess_fixed_point() -> FixedPoint:
     Above its root the left side increases and is convex in the excess, and the start lies above,
     so the iteration decreases to the root.
     """
-    total = delta + xi * M
-    slope = total * w + xi * s_1
+    # 1 - xi M is a sum of positive terms: few samples leave tau less that, not tau - 1 + xi M.
+    taken = (q + xi * C.trace(c / (c + zeta))) / z
+    total = sp.Piecewise((tau - taken, tau < HALF), (delta + xi * M, True))
+    slope = y * w + xi * s_1
     return FixedPoint(
         (epsilon,),
-        (xi * total - tau * lam,),
+        (xi * (delta + xi * M) - tau * lam,),
         Branch(region=sp.Ge(sp.Symbol("epsilon", real=True), 0)),
         (upper_start(),),
-        where=(*PIECES, Let(s_1, SLOPE), Let(j_2, CURVATURE / kappa)),
+        where=(*PIECES, Let(s_1, SLOPE), Let(j_2, CURVATURE / kappa), Let(y, total)),
         step=(
             sp.Piecewise(
-                ((total * epsilon**2 * j_2 + epsilon * xi * s_1 + tau * lam) / slope, slope > 0),
+                ((y * epsilon**2 * j_2 + epsilon * xi * s_1 + tau * lam) / slope, slope > 0),
                 (epsilon, True),  # tau = 1 without ridge: the root is 0 and so is the slope
             ),
         ),
