@@ -51,6 +51,8 @@ def operands(
             "NumPy aligns shapes from the right and stretches axes of length 1",
             f"{name}({arguments[0]}=x[:, None], ...) to span a grid",
         ) from None
+    if out is not None:
+        _check_writable(name, out, shape)
     known = all(isinstance(f, _PLAIN) for f in found)
     if isinstance(out, np.ndarray) and out.shape != shape and known:
         raise ArgumentsError(
@@ -60,6 +62,21 @@ def operands(
             f"{name}(..., out=numpy.empty({shape}))",
         )
     return found
+
+
+def _check_writable(name: str, out: Any, shape: tuple[int, ...]) -> None:
+    for o in out if isinstance(out, tuple) else (out,):
+        if isinstance(o, np.ndarray) and o.dtype.kind == "f" and o.flags.writeable:
+            continue
+        what = type(o).__name__
+        if isinstance(o, np.ndarray):
+            what = "read-only" if o.dtype.kind == "f" else f"an array of {o.dtype}"
+        raise ArgumentsError(
+            f"{name}(..., out=...)",
+            f"out is {what}, not an array of floats that may be written",
+            "the result is written in place",
+            f"{name}(..., out=numpy.empty({shape}))",
+        )
 
 
 _PLAIN = (np.ndarray, float)
@@ -74,6 +91,13 @@ def _operand(name: str, argument: str, value: Any) -> Any:
         return _double(name, argument, value)
     if hasattr(value, "__array_ufunc__") and not isinstance(value, (np.ndarray, np.generic)):
         return value  # labelled and lazy arrays take the ufunc themselves
+    if isinstance(value, np.ma.MaskedArray):
+        raise ArgumentsError(
+            f"{name}({argument}=...)",
+            f"{argument} is a masked array",
+            "every entry is evaluated, those behind the mask as well",
+            f"{name}({argument}={argument}.compressed(), ...)",
+        )
     array = np.asarray(value) if isinstance(value, list | tuple | np.ndarray | range) else None
     if array is not None and array.dtype.kind in "iuf" and array.dtype.itemsize <= 8:
         return np.asarray(array, dtype=np.float64)
@@ -111,8 +135,8 @@ def explain_failure(
         Its constraints are the domain.
     arrays : sequence of float or array
         The operands.
-    result : array
-        What the kernel returned.
+    result : array or tuple of array
+        What the kernel returned; in double-double the high and the low parts.
 
     Raises
     ------
@@ -149,9 +173,8 @@ def explain_failure(
                 if shape
                 else f"{name}(...) with {constraint.text}",
             )
-    values = np.asarray(result)
-    bad = np.argwhere(np.isnan(values[..., 0] if values.ndim > len(shape) else values))
-    if len(bad) == 0 and shape:
+    bad = np.argwhere(np.isnan(result[0] if isinstance(result, tuple) else result))
+    if len(bad) == 0:  # it was a point of another thread
         return
     where = tuple(int(i) for i in bad[0]) if len(bad) else ()
     shown = ", ".join(

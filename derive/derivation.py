@@ -11,7 +11,7 @@ import inspect
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from derive.errors import ArgumentsError, ConditionError, UnknownNameError
@@ -224,19 +224,25 @@ class Derivation:
 
     def _formula(self, name: str) -> Formula:
         if name not in self._formulas:
-
-            def body() -> Body:
-                return self.outcome.results[name].body
-
-            def program() -> Program:
-                record = self._record
-                if "outcome" not in self.__dict__ and record is not None:
-                    return Program.from_json(json.dumps(record["results"][name]))
-                return self.outcome.results[name].program
-
             title = self.id if name == self._names()[-1] else f"{self.id}:{name}"
+            body, program = partial(self._body_of, name), partial(self._program_of, name)
             self._formulas[name] = Formula(title, body, program)
         return self._formulas[name]
+
+    def _body_of(self, name: str) -> Body:
+        return self.outcome.results[name].body
+
+    def _program_of(self, name: str) -> Program:
+        record = self._record
+        if "outcome" not in self.__dict__ and record is not None:
+            return Program.from_json(json.dumps(record["results"][name]))
+        return self.outcome.results[name].program
+
+    def __reduce__(self) -> tuple[Any, tuple[str, str]]:
+        # its text is on the other side as well: only the id travels
+        from derive.registry import recalled
+
+        return recalled, (self.card.module.partition(".")[0], self.id)
 
     @property
     def results(self) -> Results:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from numerics.array_libraries import lifted
 from numerics.errors import ArgumentsError
 from numerics.program import Program
 
@@ -88,7 +92,9 @@ class Evaluator:
         invalid : {"raise", "nan"}
             Raise at the first point outside the domain, or return NaN there and evaluate the rest.
         **values : float or array
-            The arguments by name, broadcast against each other.
+            The arguments by name, broadcast against each other. Labelled arrays of xarray are
+            aligned by their labels; lazy arrays of dask stay lazy, and their points are refused
+            when they are computed.
 
         Returns
         -------
@@ -102,7 +108,7 @@ class Evaluator:
         DomainError
             With the first bad index and value.
         """
-        from derive.arguments import explain_failure, operands
+        from derive.arguments import operands
 
         if invalid not in ("raise", "nan"):
             raise ArgumentsError(
@@ -113,6 +119,16 @@ class Evaluator:
             )
         check_names(self.name, self.program.arguments, values)
         arrays = operands(self.name, self.program.arguments, values, out)
+        if out is None and any(type(x) is not float and type(x) is not np.ndarray for x in arrays):
+            outputs = 2 if self.kernel.precision == "double-double" else 1
+            found = lifted(partial(self._evaluate, invalid=invalid), arrays, outputs)
+            if found is not None:
+                return found
+        return self._evaluate(*arrays, out=out, invalid=invalid)
+
+    def _evaluate(self, *arrays: Any, out: Any = None, invalid: str) -> Any:
+        from derive.arguments import explain_failure
+
         kernel = self.kernel
         before = kernel.invalid_count(), kernel.unconverged_count()
         result = kernel(*arrays) if out is None else kernel(*arrays, out=out)

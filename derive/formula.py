@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from derive.errors import ConditionError
@@ -29,7 +29,12 @@ if TYPE_CHECKING:
     from numerics.lower import Let
 
 
+def _given(body: Body) -> Body:
+    return body
+
+
 # Keywords of the calls by which a formula is evaluated.
+PRECISIONS = ("float64", "double-double", "auto")
 RESERVED = frozenset({"out", "invalid", "bits", "sample", "seed", "precision"})
 
 
@@ -162,7 +167,10 @@ class Formula:
             )
         names = {str(q.symbol): q.latex for q in domain.quantities} | dict(latex or {})
         body = Body(tuple(symbols), expr, tuple(where), domain, limit, names, symbol or name)
-        return cls(name, lambda: body)
+        return cls(name, partial(_given, body))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Formula, (self.name, self._load_body, self._load_program)
 
     @cached_property
     def body(self) -> Body:
@@ -235,6 +243,13 @@ class Formula:
         Evaluator
             Called with keyword arguments like the formula itself.
         """
+        if precision not in PRECISIONS:
+            raise ArgumentsError(
+                f"{self.name}.compile(precision={str(precision)[:40]!r})",
+                "this precision is not known",
+                f"it is one of {', '.join(PRECISIONS)}",
+                f'{self.name}.compile(precision="auto")',
+            )
         if precision == "auto":
             from numerics.escalation import EscalatingKernel
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from derive.evaluator import check_names
+from derive.formula import PRECISIONS
 from numerics.errors import ArgumentsError
 from numerics.sweep import BLOCK_POINTS, Computed, Study, gather
 from numerics.sweep_files import Labels, write_sweep
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     import xarray
 
     from derive.formula import Formula
-
-PRECISIONS = ("float64", "double-double", "auto")
 
 
 def sweep(

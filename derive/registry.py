@@ -85,7 +85,7 @@ def register_root(package: str, folder: Path) -> None:
     if (package, folder) not in _roots:
         _roots.append((package, folder))
         cards.cache_clear()
-        lookup.cache_clear()
+        _lookup.cache_clear()
 
 
 @cache
@@ -155,10 +155,12 @@ def _cards_of(path: Path, module: str) -> Iterator[Card]:
             if isinstance(decorator, ast.Call) and getattr(decorator.func, "id", "") == (
                 "derivation"
             ):
-                words = {k.arg: ast.literal_eval(k.value) for k in decorator.keywords}
+                place = f"{module}.{node.name}"
+                words = {k.arg: _literal(k.value, place) for k in decorator.keywords}
+                ids = [_literal(a, place) for a in decorator.args]
                 doc = (ast.get_docstring(node) or "").split("\n\n")[0].replace("\n", " ")
                 yield Card(
-                    ast.literal_eval(decorator.args[0]),
+                    words["id"] if "id" in words else "".join(ids),
                     doc,
                     words.get("reference", ""),
                     words.get("limit", ""),
@@ -168,7 +170,20 @@ def _cards_of(path: Path, module: str) -> Iterator[Card]:
                 )
 
 
-@cache
+def _literal(node: Any, place: str) -> str:
+    """Return a text that is written out in the decorator of a page."""
+    import ast
+
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return node.value
+    raise ConditionError(
+        f"@derivation({ast.unparse(node)[:60]}, ...) of {place}",
+        "an argument is not a text that is written out",
+        "the catalogue is read from the files without running them",
+        '@derivation("paper.result", reference="...", limit="...")',
+    )
+
+
 def lookup(id: str) -> Derivation:
     """Return a derivation by id.
 
@@ -187,13 +202,44 @@ def lookup(id: str) -> Derivation:
     UnknownNameError
         With the nearest known ids.
     """
+    if not isinstance(id, str):
+        raise UnknownNameError(
+            f"derivations.get({str(id)[:80]})",
+            f"an id is text, not {type(id).__name__}",
+            "a result is named by its paper and a word, as derivations.catalog() lists them",
+            "derivations.catalog()",
+        )
+    return _lookup(id)
+
+
+def recalled(package: str, id: str) -> Derivation:
+    """Return a derivation in a process that has been handed its pickle.
+
+    Parameters
+    ----------
+    package : str
+        The package that declares it.
+    id : str
+        ``paper.result``.
+
+    Returns
+    -------
+    Derivation
+        As that of the process which sent it, if the sources are the same.
+    """
+    importlib.import_module(package)
+    return lookup(id)
+
+
+@cache
+def _lookup(id: str) -> Derivation:
     known = cards()
     if id not in known:
         import difflib
 
-        near = difflib.get_close_matches(str(id), known, n=3, cutoff=0.3) or list(known)[:3]
+        near = difflib.get_close_matches(id, known, n=3, cutoff=0.3) or list(known)[:3]
         raise UnknownNameError(
-            f"derivations.get({str(id)[:80]!r})",
+            f"derivations.get({id[:80]!r})",
             "no derivation has this id",
             f"the nearest are {', '.join(near)}",
             f'derivations.get("{near[0]}")' if near else "derivations.catalog()",

@@ -10,7 +10,7 @@ import pytest
 
 import derivations
 from derive.evaluator import Evaluator
-from numerics.errors import DomainError
+from numerics.errors import ArgumentsError, ConvergenceError, DomainError
 
 KAPPA, U = np.geomspace(0.1, 10.0, 13), np.geomspace(0.01, 100.0, 17)
 
@@ -65,6 +65,37 @@ def test_labelled_lazy_arrays_are_both(trace):
     assert np.array_equal(lazy.compute(), trace(kappa=2.0, u=U))
 
 
+@pytest.mark.parametrize("precision", ["float64", "double-double"])
+def test_labels_of_two_axes_may_be_lazy_and_nothing_runs_before_it_is_asked_for(trace, precision):
+    """Once every block was computed at the call, and axes of two names did not broadcast."""
+    xarray = pytest.importorskip("xarray")
+    pytest.importorskip("dask")
+    evaluate = trace.compile(precision=precision)
+    kappa, u = xarray.DataArray(KAPPA, dims="kappa"), xarray.DataArray(U, dims="u").chunk(u=4)
+    before = evaluate.kernel.invalid_count()
+    lazy = evaluate(kappa=kappa, u=u)
+    high = lazy[0] if isinstance(lazy, tuple) else lazy
+    assert high.dims == ("kappa", "u") and high.chunks == ((13,), (4, 4, 4, 4, 1))
+    plain = evaluate(kappa=KAPPA[:, None], u=U)
+    assert np.array_equal(high.compute(), plain[0] if isinstance(plain, tuple) else plain)
+    lazy = evaluate(kappa=kappa, u=-u)
+    assert evaluate.kernel.invalid_count() == before
+    with pytest.raises(DomainError, match=r"u = -.* violates u > 0"):
+        (lazy[0] if isinstance(lazy, tuple) else lazy).compute()
+    with pytest.raises(DomainError, match=r"u = -0\.01 at index 0, 0"):
+        evaluate(kappa=kappa, u=-u.compute())
+
+
+def test_one_thread_is_not_blamed_for_a_point_of_another(trace):
+    """The counts of a kernel are shared, so each call looks at its own points."""
+    from derive.arguments import explain_failure
+
+    explain_failure("M", trace.program, [0.5, 1.0], np.float64(0.7))
+    with pytest.raises(ConvergenceError, match=r"u = 2\.0"):
+        pair = np.array([0.7, np.nan]), np.zeros(2)
+        explain_failure("M", trace.program, [0.5, np.array([1.0, 2.0])], pair)
+
+
 def test_bad_points_among_labels_are_refused(trace):
     xarray = pytest.importorskip("xarray")
     u = xarray.DataArray([1.0, -1.0], dims="u")
@@ -92,6 +123,26 @@ def test_out_and_shapes(trace):
     assert np.array_equal(trace(kappa=0.5, u=strided), trace(kappa=0.5, u=U))
     assert np.array_equal(trace(kappa=0.5, u=U[::-1]), trace(kappa=0.5, u=U)[::-1])
     assert np.array_equal(trace(kappa=0.5, u=U.astype(np.float32)).shape, U.shape)
+
+
+@pytest.mark.parametrize("bad", [[1.0], np.empty(17, int), "readonly"])
+def test_out_must_be_an_array_that_can_be_written(trace, bad):
+    if isinstance(bad, str):
+        bad = np.empty(17)
+        bad.setflags(write=False)
+    with pytest.raises(ArgumentsError, match=r"out is .*written"):
+        trace(kappa=0.5, u=U, out=bad)
+    with pytest.raises(ArgumentsError, match="masked"):
+        trace(kappa=0.5, u=np.ma.array([1.0, 2.0], mask=[True, False]))
+
+
+def test_formulas_and_derivations_travel_by_name(trace):
+    copy = pickle.loads(pickle.dumps(trace))
+    assert copy.args == trace.args and copy(kappa=0.5, u=0.25) == trace(kappa=0.5, u=0.25)
+    d = derivations.get("classics.marchenko_pastur")
+    assert pickle.loads(pickle.dumps(d)) is d and len(pickle.dumps(trace)) < 1000
+    fixed = trace.specialize(kappa="1/2")
+    assert pickle.loads(pickle.dumps(fixed))(u=0.25) == fixed(u=0.25)
 
 
 @pytest.mark.parametrize("precision", ["float64", "double-double", "auto"])

@@ -41,7 +41,7 @@ def package(tmp_path, monkeypatch):
 
 def forget() -> None:
     """Do what a new process does."""
-    for remembered in (registry.cards, registry.lookup, record._digest):
+    for remembered in (registry.cards, registry._lookup, record._digest):
         remembered.cache_clear()
 
 
@@ -109,6 +109,19 @@ def test_an_unknown_id_suggests_the_nearest(package):
     write(package, "first.py", "paper.first")
     with pytest.raises(UnknownNameError, match=r"paper\.first"):
         registry.lookup("paper.frist")
+
+
+@pytest.mark.parametrize("wrong", [3, None, ["paper.first"]])
+def test_an_id_that_is_no_text_is_said_to_be_none(package, wrong):
+    with pytest.raises(UnknownNameError, match="an id is text, not"):
+        registry.lookup(wrong)
+
+
+def test_the_decorator_of_a_page_is_read_and_not_run(package):
+    text = "NAME = 'x'\n\n\n@derivation(NAME, reference='r', limit='l')\ndef page(d): ...\n"
+    (package / "first.py").write_text(text)
+    with pytest.raises(ConditionError, match=r"@derivation\(NAME, ...\) of paper\.first\.page"):
+        registry.cards()
 
 
 def test_a_damaged_catalogue_is_read_from_the_sources_again(package, tmp_path):
