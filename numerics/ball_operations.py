@@ -193,6 +193,8 @@ class Jet:
         b = jet(other)
         value = self.value / b.value
         slopes = {k: s / b.value for k, s in self.slopes.items()}
+        if infinite(b.value):  # a limit: its slopes, 0 times infinity here, are nothing
+            return Jet(value, slopes)
         for k, s in b.slopes.items():
             term = value * s / b.value
             slopes[k] = slopes[k] - term if k in slopes else -term

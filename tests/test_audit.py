@@ -129,6 +129,11 @@ def test_condition_where_there_is_none():
     assert condition_number(b.program({"y": b.op("sub", x, b.constant(1))}), x=1) == math.inf
     assert condition_number(b.program({"y": b.op("add", x, b.constant(1))}), x=0) == 0.0
     assert math.isnan(condition_number(b.program({"y": b.op("div", x, b.constant(0))}), x=2))
+    two = Builder(("k", "x"))
+    k, x = two.argument("k"), two.argument("x")
+    share = two.op("div", two.constant(1), two.op("mul", k, x))
+    limit = two.program({"y": two.op("add", x, share)})  # x at infinite k
+    assert condition_number(limit, k="inf", x=2) == 1.0
 
 
 # --- audit

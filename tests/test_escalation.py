@@ -53,6 +53,76 @@ def test_a_formula_that_cancels_is_repaired_point_by_point():
     assert np.allclose(again, kernel(*operands), rtol=1e-14)
 
 
+def test_zeros_and_limits_at_infinity_are_no_doubt_but_overflows_are():
+    b = Builder(("k", "x"))
+    op, k, x = b.op, b.argument("k"), b.argument("x")
+    one, zero = b.constant(1), b.constant(0)
+    b.require("x < inf", ("x",), op("less", x, b.constant("inf")), "")
+    share = op("div", one, op("add", one, op("mul", op("mul", k, x), x)))
+    f = op("add", op("mul", share, op("maximum", zero, op("sub", one, x))), op("exp", op("neg", x)))
+    program = b.program({"f": op("sub", f, op("exp", op("neg", x)))})
+    at_limit = EscalatingKernel(b.program({"f": op("mul", share, op("add", one, x))}))
+    assert at_limit(np.array([np.inf, np.inf]), np.array([0.3, 2.0])).tolist() == [0.0, 0.0]
+    assert at_limit.escalated.balls + at_limit.escalated.double_double == 0
+    at_limit(1e308, 1e5)  # k x overflows: the value is no limit
+    assert at_limit.escalated.balls == 1
+    vanishing = EscalatingKernel(b.program({"f": op("mul", k, op("exp", op("neg", x)))}))
+    assert vanishing(np.array([3.0, 1e6]), np.array([1e4, 1e12])).tolist() == [0.0, 0.0]
+    assert vanishing.escalated.balls == 0
+    assert vanishing(1e6, 750.0) > 0 and vanishing.escalated.balls == 1  # exp(-750) underflows
+    cancelled = EscalatingKernel(program)
+    assert cancelled(0.5, 2.0) == 0.0  # zero by cancellation, not by a factor
+    assert cancelled.escalated.double_double + cancelled.escalated.balls == 1
+
+
+@pytest.mark.slow
+def test_a_root_of_what_cancels_is_not_taken_for_zero():
+    """sqrt(max(0, d)) where d > 0: its computed value may be below zero, and flat there."""
+    b = Builder(("x", "y"))
+    op, x, y, zero = b.op, b.argument("x"), b.argument("y"), b.constant(0)
+    square = b.op("power", op("add", x, y), attribute=2)
+    d = op("sub", op("sub", op("sub", square, op("mul", x, x)), op("mul", y, y)), op("mul", x, y))
+    f = b.select(op("less", zero, d), op("sqrt", op("maximum", zero, d)), zero)
+    program = b.program({"f": f})
+    rng = np.random.default_rng(3)
+    points = {"x": 10 ** rng.uniform(6, 10, 300), "y": 10 ** rng.uniform(-8, -4, 300)}
+    float64 = compile_program(program)(points["x"], points["y"])
+    assert (float64 == 0).sum() > 30
+    assert audit(program, EscalatingKernel(program), points).passed
+
+
+@pytest.mark.slow
+def test_a_constant_exponent_is_as_good_as_its_rational():
+    b = Builder(("x",))
+    program = b.program({"f": b.op("pow", b.argument("x"), b.constant(Fraction(-2, 3)))})
+    x = np.geomspace(1e-300, 1e300, 400)
+    assert audit(program, compile_program(program), {"x": x}).maximum < 2
+    kernel = EscalatingKernel(program)
+    kernel(x)
+    assert kernel.escalated.double_double + kernel.escalated.balls == 0
+    ends = compile_program(program)(np.array([0.0, np.inf, -1.0]))
+    assert ends[:2].tolist() == [np.inf, 0.0] and np.isnan(ends[2])
+
+
+@pytest.mark.slow
+def test_what_a_large_power_of_one_plus_little_loses_is_made_up_for():
+    import sympy as sp
+
+    from numerics.lower import lower
+
+    x, n = sp.symbols("x n", positive=True)
+    program = lower([x, n], [], {"f": (1 + x / 3) ** n})
+    rng = np.random.default_rng(4)
+    points = {"x": 10 ** rng.uniform(-9, 1, 300), "n": 10 ** rng.uniform(0, 8, 300)}
+    inside = points["x"] * points["n"] < 300
+    points = {name: column[inside] for name, column in points.items()}
+    assert audit(program, compile_program(program), points).passed
+    w = Builder(("x", "n"))
+    sum_ = w.op("add", w.constant(1), w.op("div", w.argument("x"), w.constant(3)))
+    plain = w.program({"f": w.op("pow", sum_, w.argument("n"))})
+    assert not audit(plain, compile_program(plain), points).passed
+
+
 @pytest.mark.parametrize("id", ["lu2025.icl_error"])
 def test_results_with_roots_keep_the_promise(id):
     formula = derivations.get(id).result
