@@ -32,6 +32,8 @@ from numerics.exact_masks import exact_mask
 from numerics.program import Program
 
 GUARD_BITS = 32
+LEAST_GUARD_BITS = 20
+WORD = 64  # FLINT keeps two words of a mantissa in place and asks for memory for more
 DOUBLINGS = 6
 MAXIMUM_BITS = 100_000
 TILE = 512
@@ -147,8 +149,8 @@ def evaluate_many(
 ) -> dict[str, BallColumn]:
     """Enclose the outputs of a program at many points.
 
-    Each operation runs over a tile of points before the next, at ``bits + 32`` bits; points that
-    are not tight enough then are evaluated again one by one, as by :func:`evaluate`.
+    Each operation runs over a tile of points before the next, at 20 to 32 bits more than asked for;
+    points that are not tight enough then are evaluated again one by one, as by :func:`evaluate`.
 
     Parameters
     ----------
@@ -183,32 +185,49 @@ def evaluate_many(
     columns, count = _columns(program, points)
     values: list[list[arb]] = [[] for _ in program.outputs]
     failures: dict[int, DeriveError] = {}
-    with working_precision(bits + GUARD_BITS):
+    with working_precision(_bulk_precision(bits)):
         for first in range(0, count, TILE):
             size = min(TILE, count - first)
-            operands = [[_quick(x) for x in c[first : first + size]] for c in columns]
+            operands = [_operand(c[first : first + size]) for c in columns]
             found = run_columns(program.body, operands, size)
             outputs = [found[v] for v in program.body.yields]
             masks = [found[c.value] for c in program.constraints]
-            good = [True] * size
-            for mask in masks:
-                good = [g and m is True for g, m in zip(good, mask, strict=True)]
-            for output in outputs:
-                good = [g and tight(x, bits) for g, x in zip(good, output, strict=True)]
-            for i, fine in enumerate(good):
-                if not fine:
-                    again = _again(program, [c[first + i] for c in columns], bits)
-                    if isinstance(again, DeriveError):
-                        failures[first + i] = again
-                        again = [arb.nan()] * len(outputs)
-                    for output, x in zip(outputs, again, strict=True):
-                        output[i] = x
+            unsettled = {i for mask in masks for i in _not_met(mask)}
+            unsettled |= {i for output in outputs for i in _too_wide(output, bits)}
+            for i in sorted(unsettled):
+                again = _again(program, [c[first + i] for c in columns], bits)
+                if isinstance(again, DeriveError):
+                    failures[first + i] = again
+                    again = [arb.nan()] * len(outputs)
+                for output, x in zip(outputs, again, strict=True):
+                    output[i] = x
             for total, output in zip(values, outputs, strict=True):
                 total.extend(output)
     return {
         name: BallColumn(name, tuple(column), bits, failures)
         for name, column in zip(program.outputs, values, strict=True)
     }
+
+
+def _bulk_precision(bits: int) -> int:
+    """Return a precision of whole words if one leaves guard bits enough."""
+    words = (bits + GUARD_BITS) // WORD * WORD
+    return words if words >= bits + LEAST_GUARD_BITS else bits + GUARD_BITS
+
+
+def _not_met(mask: list[Mask]) -> list[int]:
+    """Return where a condition does not surely hold."""
+    if mask.count(True) == len(mask):
+        return []
+    return [i for i, m in enumerate(mask) if m is not True]
+
+
+def _too_wide(column: list[arb], bits: int) -> list[int]:
+    """Return which balls are not certain to so many bits."""
+    accuracy = min(map(arb.rel_accuracy_bits, column))
+    if accuracy >= bits + 2 and all(map(arb.is_finite, column)):
+        return []
+    return [i for i, x in enumerate(column) if not tight(x, bits)]
 
 
 def _check_bits(bits: int) -> None:
@@ -345,8 +364,10 @@ def _columns(
     return columns, count
 
 
-def _quick(x: Exact) -> arb:
-    return arb(x) if type(x) is float else as_ball(x)
+def _operand(column: list[Exact]) -> list[arb]:
+    if set(map(type, column)) == {float}:
+        return list(map(arb, column))
+    return [arb(x) if type(x) is float else as_ball(x) for x in column]
 
 
 def _again(program: Program, operands: list[Exact], bits: int) -> list[arb] | DeriveError:

@@ -113,6 +113,8 @@ def choose(mask: Mask, yes: Any, no: Any) -> Any:
     """
     if mask is not None:
         return yes if mask else no
+    if yes is None or isinstance(yes, bool):  # a selection of masks
+        return yes if yes is no else None
     if isinstance(yes, Jet) or isinstance(no, Jet):
         a, b = jet(yes), jet(no)
         return Jet(choose(None, a.value, b.value), _slope_hulls(a, b))

@@ -8,7 +8,7 @@ called from C; it hands roots and sums to the run over one point.
 from __future__ import annotations
 
 import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from itertools import repeat
 from typing import Any
@@ -20,6 +20,7 @@ from numerics.ball_operations import (
     UNARY,
     Inconclusive,
     Jet,
+    Mask,
     choose,
     integer_power,
     jet,
@@ -247,7 +248,9 @@ def run_columns(block: Block, columns: Sequence[list[arb]], count: int) -> Mappi
         op = i.op
         inputs = [values[k] for k in i.inputs]
         if op == "mul" and i.inputs[0] == i.inputs[1]:
-            column = list(map(arb.nonnegative_part, map(operator.mul, *inputs)))
+            column = _squares(inputs[0])
+        elif op in _ORDER:
+            column = _masks(*_ORDER[op], *inputs)
         elif op in ("minimum", "maximum"):
             column = list(map(arb.min if op == "minimum" else arb.max, *inputs))
         elif op in BINARY:
@@ -257,7 +260,9 @@ def run_columns(block: Block, columns: Sequence[list[arb]], count: int) -> Mappi
         elif op == "argument":
             column = columns[i.attribute]
         elif op == "select":
-            column = list(map(choose, *inputs))
+            column = _selection(*inputs)
+        elif op == "power" and i.attribute == 2:
+            column = _squares(inputs[0])
         elif op == "power":
             column = list(map(integer_power, inputs[0], repeat(i.attribute)))
         elif op in UNARY:
@@ -268,6 +273,40 @@ def run_columns(block: Block, columns: Sequence[list[arb]], count: int) -> Mappi
             continue
         values[i.results[0]] = column
     return values
+
+
+_ORDER = {
+    "less": (operator.lt, operator.ge),
+    "less_equal": (operator.le, operator.gt),
+    "equal": (operator.eq, operator.ne),
+}
+
+
+def _squares(column: list[arb]) -> list[arb]:
+    return list(map(arb.nonnegative_part, map(operator.mul, column, column)))
+
+
+def _masks(
+    holds: Callable[[arb, arb], Any],
+    fails: Callable[[arb, arb], Any],
+    left: list[arb],
+    right: list[arb],
+) -> list[Mask]:
+    """Compare two columns; a comparison of balls is true only where all their points agree."""
+    column: list[Mask] = list(map(holds, left, right))
+    if column.count(True) == len(column):
+        return column
+    refuted = map(fails, left, right)
+    return [
+        True if yes else (False if no else None) for yes, no in zip(column, refuted, strict=True)
+    ]
+
+
+def _selection(mask: list[Mask], yes: list[Any], no: list[Any]) -> list[Any]:
+    """Select from two columns, which may be columns of masks."""
+    if mask.count(None) == 0:
+        return [y if m else n for m, y, n in zip(mask, yes, no, strict=True)]
+    return list(map(choose, mask, yes, no))
 
 
 _ARB_METHODS = frozenset({"sqrt", "exp", "log", "sin", "cos", "atan", "gamma", "zeta"})

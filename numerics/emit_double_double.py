@@ -241,13 +241,8 @@ def _power(r: int, base: int, exponent: int) -> list[str]:
 
 def _compare(a: int, b: int, op: str, facts: Facts) -> str:
     # A pair that is normalised has no low part where its high part is zero or infinite.
-    if any(_float_constant(v, facts) == 0.0 or _is_infinity(v, facts) for v in (a, b)):
+    if any(_float_constant(v, facts) == 0.0 or facts.is_infinity(v) for v in (a, b)):
         return f"h{a} {_COMPARISONS[op]} h{b}"
     if op == "equal":
         return f"(h{a} == h{b}) & (l{a} == l{b})"
     return f"(h{a} < h{b}) | ((h{a} == h{b}) & (l{a} {_COMPARISONS[op]} l{b}))"
-
-
-def _is_infinity(value: int, facts: Facts) -> bool:
-    instruction = facts.plan.definitions.get(value)
-    return instruction is not None and instruction.attribute == "inf"

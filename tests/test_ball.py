@@ -5,14 +5,17 @@ from __future__ import annotations
 import math
 import threading
 from fractions import Fraction
+from itertools import product
 from typing import Any
 
 import flint
 import numpy as np
 import pytest
 
+from numerics import ball as bulk
 from numerics.ball import enclose, evaluate, evaluate_many
 from numerics.ball_operations import Jet, integer_power
+from numerics.ball_program import run, run_columns
 from numerics.errors import ArgumentsError, ConvergenceError, DomainError, LoweringError
 from numerics.functions import ResolventTrace
 from numerics.program import Builder, Program
@@ -239,6 +242,44 @@ def test_many_points_agree_with_one():
         for name, ball in one.items():
             many = columns[name][i]
             assert abs(many.midpoint - ball.midpoint) <= many.radius + ball.radius
+
+
+def test_columns_decide_what_single_balls_decide():
+    """Every pair of exact, wide, infinite and NaN balls; masks and what they select as well."""
+    exact = [flint.arb(v) for v in (-1, 0, 1, 2)]
+    wide = [flint.arb(0, 1), flint.arb(0.5, 0.5), flint.arb(1, 2.0**-90), flint.arb(0, math.inf)]
+    balls = [*exact, *wide, flint.arb.pos_inf(), flint.arb.neg_inf(), flint.arb.nan()]
+    left, right = ([pair[k] for pair in product(balls, balls)] for k in (0, 1))
+    b = Builder(("x", "y"))
+    x, y, op = b.argument("x"), b.argument("y"), b.op
+    masks = [op(name, x, y) for name in ("less", "less_equal", "equal")]
+    both = b.select(masks[0], masks[1], masks[2])
+    chosen = b.select(masks[0], op("mul", x, x), op("power", y, attribute=2))
+    yields = (*masks, both, chosen, b.select(op("equal", x, x), x, y))
+    body = b.program({f"o{k}": v for k, v in enumerate(yields)}).body
+    for rows in (range(len(left)), [k for k, v in enumerate(left) if v == 0]):  # mixed, and alike
+        columns = [[side[k] for k in rows] for side in (left, right)]
+        values = run_columns(body, columns, len(rows))
+        for place, k in enumerate(rows):
+            one: dict[int, Any] = {}
+            run(body, one, (left[k], right[k]))
+            for value in yields[:4]:
+                assert values[value][place] is one[value], (left[k], right[k])
+            for value in yields[4:]:
+                assert repr(values[value][place]) == repr(one[value])
+
+
+@pytest.mark.parametrize(("bits", "working"), [(106, 128), (53, 85), (96, 128), (110, 142)])
+def test_balls_in_bulk_fill_whole_words_with_guard_bits_to_spare(bits, working, monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        bulk, "run_columns", lambda *a: seen.append(flint.ctx.prec) or run_columns(*a)
+    )
+    column = evaluate_many(unary_program("sqrt"), {"x": [2.0, "1/3"]}, bits=bits)["y"]
+    assert seen == [working] and column.relative_radius() <= 2.0**-bits
+    lossy = unary_program("exp", "log")  # log(exp(2^-30)) loses 30 bits: once more, one by one
+    column = evaluate_many(lossy, {"x": [1.0, 2.0**-30]}, bits=bits)["y"]
+    assert column.relative_radius() <= 2.0**-bits and column[1].contains(Fraction(1, 2**30))
 
 
 def test_bad_points_of_a_batch_do_not_harm_the_others():

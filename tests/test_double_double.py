@@ -85,7 +85,9 @@ halves = st.sampled_from([-1.0, -0.999, -0.5, 0.0, 2.0**-40, 0.5, 0.999, 1.0])
 binades = st.sampled_from([0.5, 1.0, 2.0])
 near_one = st.builds(
     lambda scale, h, t: tuple(scale * v for v in dd.quick_two_sum(1.0 + h, t * 2.0**-53)),
-    *(binades, last_places, halves),
+    binades,
+    last_places,
+    halves,
 )
 
 
