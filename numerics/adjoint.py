@@ -17,6 +17,7 @@ from numerics.program import BOOLEAN, Block, Builder, Instruction
 from numerics.schedule import uses
 
 MOST_UNKNOWNS = 4
+MILLIONTH = Fraction(1, 2**20)
 # Infinite, or no number, where an operand (the first of a quotient) is infinite.
 _INFINITE = frozenset({"add", "sub", "mul", "div", "neg", "abs", "sqrt"})
 
@@ -211,6 +212,8 @@ class Tape:
                 parts = [op("neg", op("mul", g, op("sin", x[0])))]
             case "atan":
                 parts = [op("div", g, op("add", self.one, op("mul", x[0], x[0])))]
+            case "gamma" | "zeta" | "power_law_sum":
+                parts = [op("mul", g, part) for part in self.partials(i, values)]
             case "minimum" | "maximum":
                 smaller = op("less", x[0], x[1])
                 for value, taken in zip(i.inputs, (True, False), strict=True):
@@ -229,6 +232,30 @@ class Tape:
                 )
         for value, part in zip(i.inputs, parts, strict=True):
             yield value, Slope(part, slope.guard)
+
+    def partials(self, i: Instruction, values: Values) -> list[int]:
+        """Return the derivatives of a special function in its operands.
+
+        Those in exponents are differences over a millionth of the way to the singularity: enough
+        for the size of an error.
+        """
+        op, v, x = self.op, values[i.results[0]], [values[k] for k in i.inputs]
+        shift = self.builder.constant(int(i.op != "gamma"))
+        rooms = [op("sub", x[0], shift), *x[1:3]]
+        found: list[int] = []
+        for k, room in enumerate(rooms):
+            if i.inputs[k] in self.constants:
+                found.append(self.zero)
+                continue
+            moved = [*x]
+            moved[k] = op("add", x[k], op("mul", room, self.builder.constant(MILLIONTH)))
+            rise, run = op("sub", op(i.op, *moved), v), op("sub", moved[k], x[k])
+            found.append(op("div", rise, run))
+        if i.op == "power_law_sum":
+            p, q, m, at = x
+            steeper = op(i.op, op("add", p, q), q, op("add", m, self.one), at)
+            found.append(op("neg", op("mul", m, steeper)))
+        return found
 
     def root_step(self, i: Instruction, block: Block, values: Values, slopes: Slopes) -> RootStep:
         """Follow one step at the root, given the slopes of the root."""

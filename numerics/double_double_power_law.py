@@ -325,6 +325,7 @@ def power_law_pair(
     eh, el = exponential(eh, el)
     th, tl = multiply(th, tl, eh, el)
     doubt *= rh * eh
+    sh, sl = 0.0, 0.0
     logarithms, count = tile(50), 2
     for kh, kl in LOGARITHMS:
         logarithms[count], logarithms[25 + count] = kh, kl
@@ -335,9 +336,10 @@ def power_law_pair(
         else:
             kh, kl = logarithm(float(n), 0.0)
         eh, el = mode(kh, kl, ph, pl, qh, ql, mh, ml, xh, xl)
-        th, tl = add(th, tl, eh, el)
+        sh, sl = add(sh, sl, eh, el)
     rh, rl = resolvent_power(xh, xl, mh, ml)
-    th, tl = add(th, tl, rh, rl)
+    sh, sl = add(sh, sl, rh, rl)
+    th, tl = add(th, tl, sh, sl)
     if doubt <= 2e-31 * th and th > 1e-280:
         return th, tl
     return nan, 0.0

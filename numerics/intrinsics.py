@@ -381,7 +381,8 @@ FUNCTIONS = (  # each after those it calls
     *("gamma_function", "zeta_function"),
 )
 SERIES = (
-    *("near_integral", "far_integral", "corner_corrections", "first_of_tail", "power_law_sum"),
+    *("remainder", "near_integral", "far_integral", "corner_corrections", "first_of_tail"),
+    "power_law_sum",
 )
 PAIR_SERIES = (
     *("raised", "resolvent_power", "rising_series", "mean_decay", "far_part", "incomplete_beta"),

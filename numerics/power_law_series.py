@@ -26,6 +26,15 @@ def tile(lanes: int) -> list[float]:
     return [0.0] * lanes
 
 
+def remainder(a: float, b: float, c: float) -> float:
+    """Return a - b c with the product exact, by Dekker's splitting."""
+    high, factor = b * 134217729.0, c * 134217729.0
+    high, factor = high - (high - b), factor - (factor - c)
+    low, rest = b - high, c - factor
+    product = b * c
+    return (a - product) - (((high * factor - product) + high * rest + low * factor) + low * rest)
+
+
 def near_integral(a: float, m: float, u: float) -> float:
     r"""Return :math:`\int_0^1v^{a-1}(1+uv)^{-m}dv` by Pfaff's series in u/(1 + u)."""
     w, term, total = u / (1.0 + u), 1.0, 1.0
@@ -43,7 +52,7 @@ def near_integral(a: float, m: float, u: float) -> float:
     return nan
 
 
-def far_integral(a: float, m: float, u: float, cut: float) -> float:
+def far_integral(a: float, m: float, u: float, cut: float, lost: float) -> float:
     r"""Return :math:`\int_{c/u}^1v^{a-1}(1+uv)^{-m}dv` by powers of z = 1/(1 + u v).
 
     The integrand is :math:`u^{-a}z^{m-a-1}(1-z)^{a-1}`; the integral of a power is finite at
@@ -52,10 +61,10 @@ def far_integral(a: float, m: float, u: float, cut: float) -> float:
     length = log((1.0 + u) / (1.0 + cut))
     # Prefactors for s = m - a + j < 0, where the near end rules, and for s >= 0.
     near = pow(u / (1.0 + u), -a) * pow(1.0 + u, -m)
-    far = pow(u, -a) * pow(1.0 + cut, a - m)
+    far = pow(u, -a) * pow(1.0 + cut, a - m) * (1.0 - lost * log(u))
     coefficient, total = 1.0, 0.0
     for j in range(400):
-        s = m - a + j
+        s = m - a - lost + j
         size = abs(s)
         y = size * length
         if y > 0.5:
@@ -132,10 +141,13 @@ def power_law_sum(p: float, q: float, m: float, x: float) -> float:
     if u <= 2.0 * cut or a >= 100.0:
         integral = near_integral(a, m, u)
     else:
-        integral = pow(u / cut, -a) * near_integral(a, m, cut) + far_integral(a, m, u, cut)
+        # What a has lost in rounding counts log u times as much in u**-a.
+        lost = (remainder(p - 1.0, a, q) + ((p - (p - 1.0)) - 1.0)) / q
+        integral = pow(u / cut, -a) * (1.0 - lost * log(u / cut)) * near_integral(a, m, cut)
+        integral += far_integral(a, m, u, cut, lost)
     corner = pow(1.0 + u, -m) * corner_corrections(p, q, m, u, first)
-    total = pow(first, -p) * (first / q * integral + corner)
+    total = 0.0  # apart from the tail, whose last digit equal modes would round one way
     for k in range(int(first) - 1, 0, -1):
         mode = float(k)
         total += pow(mode, -p) * pow(1.0 + x * pow(mode, -q), -m)
-    return total
+    return total + pow(first, -p) * (first / q * integral + corner)

@@ -26,6 +26,7 @@ from numerics.schedule import normal_form
 SUBNORMAL = Fraction(1, 2**1021)  # times u it is the absolute error of an underflow
 _EXACT = frozenset({"argument", "neg", "abs", "select", "minimum", "maximum"}) | BOOLEAN
 _LIBRARY = frozenset({"exp", "log", "sin", "cos", "atan", "pow"})  # errors of libm, below 1 ulp
+_SERIES = frozenset({"gamma", "zeta", "power_law_sum"})  # add many terms, of one sign mostly
 _NEVER_UNDERFLOW = frozenset({"add", "sub", "constant", "sqrt"})  # subnormal sums are exact
 NORMAL = Fraction(1, 2**1022)
 SMALL = Fraction(1, 2**500)  # adjoints relative to smaller values would overflow
@@ -203,6 +204,12 @@ class _Charging(Tape):
                 if count:
                     slope = self.flat(i, slopes[i.results[0]])
                     self._add(slope, self._rounded(i, values), count)
+                if i.op == "power_law_sum":  # powers of x and of 1 + x k**-q round inside
+                    at, slope = values[i.inputs[3]], slopes[i.results[0]]
+                    inside = self.op("mul", slope.value, self.partials(i, values)[3])
+                    self._add(Slope(inside, slope.guard), at, 4)
+                    times = self.op("mul", slope.value, values[i.inputs[2]])
+                    self._add(Slope(times, slope.guard), values[i.results[0]], 1)
             elif i.op == "root":
                 step = self.root_step(i, i.block, values, slopes)
                 self.charge(i.block.instructions, step.values, step.slopes)
@@ -347,6 +354,8 @@ def roundings(instruction: Instruction) -> int:
         n = abs(instruction.attribute)
         products = n.bit_length() - 1 + n.bit_count() - 1 if n else 0
         return products + int(instruction.attribute < 0)
+    if instruction.op in _SERIES:
+        return 16
     return 2 if instruction.op in _LIBRARY else 1
 
 

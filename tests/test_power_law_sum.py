@@ -20,9 +20,10 @@ import derivations
 from derive.export import LANGUAGES
 from numerics import double_double_power_law as pairs
 from numerics import power_law_series as floats
-from numerics.audit import condition_number
+from numerics.audit import audit, condition_number
 from numerics.ball import working_precision
 from numerics.ball_operations import Inconclusive, Jet
+from numerics.escalation import EscalatingKernel
 from numerics.export.references import reference_values
 from numerics.export.source import write_source
 from numerics.functions import PowerLawSum
@@ -298,3 +299,28 @@ def test_roots_over_the_sums_in_pairs(page, result, at):
     high, low = formula.kernel("double-double")(*at.values())
     exact = formula.ball(bits=120, **at).midpoint
     assert abs((Fraction(float(high)) + Fraction(float(low))) / exact - 1) < Fraction(1, 10**30)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("page", "result", "box"),
+    [
+        ("classics.power_law_ridge", "kappa_exact", {"b": (1, 8), "c": (1e-6, 1e6), "n": (1, 1e6)}),
+        (
+            "classics.power_law_error",
+            "error_exact",
+            {"a": (1, 17), "b": (1, 8), "h": (1e-6, 1e6), "n": (1, 1e6)},
+        ),
+    ],
+)
+def test_few_points_escalate_and_all_keep_the_promise(page, result, box):
+    formula = derivations.get(page).results[result]
+    rng = np.random.default_rng(41)
+    points = {n: np.exp(rng.uniform(*np.log(ends), 300)) for n, ends in box.items()}
+    if "a" in points:
+        points["a"] = np.minimum(points["a"], 1.9 * points["b"])
+        points["a"] = np.maximum(points["a"], 1.01)
+    auto = EscalatingKernel(formula.program)
+    report = audit(formula.program, auto, points)
+    assert report.passed and report.compared == 300
+    assert auto.escalated.balls == 0 and auto.escalated.double_double < 30

@@ -45,7 +45,20 @@ def elementary() -> Program:
     return b.program({"f": op("add", op("mul", f, g), h)})
 
 
+def special() -> Program:
+    """Functions whose derivatives are differences: gamma, zeta, and a sum over a power law."""
+    b = Builder(("x", "y"))
+    x, y = b.argument("x"), b.argument("y")
+    op, one = b.op, b.constant(1)
+    p = op("add", one, x)
+    total = op("power_law_sum", p, op("add", y, x), op("mul", x, y), op("exp", op("neg", y)))
+    fixed = op("power_law_sum", b.constant(2), op("add", y, one), one, op("mul", y, y))
+    total = op("add", op("mul", total, op("gamma", y)), op("mul", fixed, op("zeta", p)))
+    return b.program({"f": total})
+
+
 PROGRAMS = {
+    "special": (special(), 0.05, 6.0),
     "marchenko_pastur": (kernel_programs.marchenko_pastur(), 1e-3, 1e3),
     "effective_ridge": (kernel_programs.effective_ridge(), 1e-2, 1e2),
     "two_unknowns": (kernel_programs.two_unknowns(), 0.1, 10.0),
@@ -53,7 +66,10 @@ PROGRAMS = {
 }
 
 
-@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=[pytest.mark.slow] * (n == "special")) for n in PROGRAMS],
+)
 def test_conditions_agree_with_derivatives_in_balls_and_errors_stay_below_the_bound(name):
     program, low, high = PROGRAMS[name]
     rng = np.random.default_rng(5)
@@ -66,7 +82,8 @@ def test_conditions_agree_with_derivatives_in_balls_and_errors_stay_below_the_bo
     assert np.array_equal(value, plain)  # the same operations in the same order
     for i in range(0, n, 10):
         here = {a: float(points[a][i]) for a in program.arguments}
-        assert math.isclose(condition[i], condition_number(program, **here), rel_tol=1e-9)
+        exact = condition_number(program, **here)
+        assert math.isclose(condition[i], exact, rel_tol=1e-5 if name == "special" else 1e-9)
     error = relative_errors(program, points, value)
     assert (error <= bound * U * (1 + 1e-6) + 1e-40).all()
     assert (error <= 2.5 * spread * U).all()
@@ -130,8 +147,8 @@ def test_outside_the_domain_there_is_no_estimate():
 
 def test_what_has_no_derivative_is_refused():
     b = Builder(("x",))
-    program = b.program({"f": b.op("gamma", b.argument("x"))})
-    with pytest.raises(LoweringError, match="gamma"):
+    program = b.program({"f": b.op("erf", b.argument("x"))})
+    with pytest.raises(LoweringError, match="erf"):
         sensitivity_program(program)
 
 

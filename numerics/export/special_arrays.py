@@ -147,8 +147,9 @@ def special_power_law_sum(p, q, m, x):
         k, total = state
         return k - 1.0, total + jnp.where(k < first, k**-p * (1.0 + x * k**-q) ** -m, 0.0)
 
-    start = (jnp.max(first, initial=1.0) - 1.0, first**-p * (first / q * integral + corner))
+    start = (jnp.max(first, initial=1.0) - 1.0, jnp.zeros_like(first))
     _, total = jax.lax.while_loop(lambda state: state[0] >= 1.0, add, start)
+    total = total + first**-p * (first / q * integral + corner)
     return jnp.where(good, total, jnp.nan)
 """
 
@@ -188,7 +189,7 @@ specialPowerLawSum[p_, q_, m_, x_] := Module[
 
 def _numpy_sum() -> str:
     """Return the very text of the kernel, over arrays."""
-    names = ("near_integral", "far_integral", "corner_corrections", "first_of_tail")
+    names = ("remainder", "near_integral", "far_integral", "corner_corrections", "first_of_tail")
     functions = [getattr(power_law_series, n) for n in ("tile", *names, "power_law_sum")]
     texts = [
         f"PI = {power_law_series.PI!r}",

@@ -112,9 +112,9 @@ static double special_power_law_sum(double p, double q, double m, double x) {
     const double integral = u <= 2.0 * cut || a >= 100.0 ? special_near(a, m, u)
         : pow(u / cut, -a) * special_near(a, m, cut) + special_far(a, m, u, cut);
     const double corner = pow(1.0 + u, -m) * special_corrections(p, q, m, u, first);
-    double total = pow(first, -p) * (first / q * integral + corner);
+    double total = 0.0;
     for (double k = first - 1.0; k >= 1.0; k--) total += pow(k, -p) * pow(1.0 + x * pow(k, -q), -m);
-    return total;
+    return total + pow(first, -p) * (first / q * integral + corner);
 }
 """,
 }
@@ -250,12 +250,12 @@ function special_power_law_sum(p, q, m, x)
         integral = (u / cut)^(-a) * special_near(a, m, cut) + special_far(a, m, u, cut)
     end
     corner = (1.0 + u)^(-m) * special_corrections(p, q, m, u, first)
-    total = first^(-p) * (first / q * integral + corner)
+    total = 0.0
     for n in Int(first) - 1:-1:1
         k = Float64(n)
         total += k^(-p) * (1.0 + x * k^(-q))^(-m)
     end
-    return total
+    return total + first^(-p) * (first / q * integral + corner)
 end
 """,
 }
