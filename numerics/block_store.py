@@ -130,10 +130,19 @@ class BlockStore:
         Raises
         ------
         OutputError
-            If another process is at work on the same study.
+            If another process is at work on the same study, or the folder cannot be written.
         """
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with open(self.folder / "lock", "ab") as file:
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            lock = open(self.folder / "lock", "ab")
+        except OSError as error:
+            raise OutputError(
+                f"study in {str(self.folder)!r}",
+                f"it cannot be written: {error.strerror}",
+                "blocks are kept beside the result until all are there",
+                "a path in a folder of your own",
+            ) from error
+        with lock as file:
             if not _lock(file):
                 raise OutputError(
                     f"study in {str(self.folder)!r}",

@@ -177,10 +177,25 @@ class Store:
         -------
         int
             How many records were deleted.
+
+        Raises
+        ------
+        OutputError
+            If a record cannot be deleted.
         """
         paths = [p for p in self._files() if _KIND.match(p.parent.name)]
         for path in paths:
             _unlink(path)
+        left = [p for p in paths if p.exists()]
+        if left:
+            from numerics.files import OutputError
+
+            raise OutputError(
+                "cache.clear()",
+                f"{len(left)} of {len(paths)} files in {str(self.folder)!r} cannot be deleted",
+                "the folder is read-only or belongs to someone else",
+                "clear it as its owner, or set ICL_DERIVE_CACHE to a folder of your own",
+            )
         return sum(bool(_KEY.match(p.name)) for p in paths)
 
     def _files(self) -> list[Path]:

@@ -5,15 +5,17 @@ A reader sees the old file, the new one or none, whatever interrupts the writer.
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
 from numerics.errors import DeriveError
 
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}
 STRAY_AGE = 3600.0  # seconds after which a temporary file belongs to a writer that was killed
 
 
@@ -108,7 +110,8 @@ def whole_file(path: str | Path, *, overwrite: bool = False) -> Iterator[IO[byte
     Raises
     ------
     OutputError
-        As :func:`check_writable`; also if another process made the file in the meantime.
+        As :func:`check_writable`; also if the disk is full, or another process made the file in
+        the meantime.
 
     Validity
     --------
@@ -129,15 +132,25 @@ def whole_file(path: str | Path, *, overwrite: bool = False) -> Iterator[IO[byte
     target = check_writable(path, overwrite=overwrite)
     _sweep(target)
     temporary = target.with_name(f".{target.name[:100]}.{os.getpid()}-{os.urandom(6).hex()}.part")
-    descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
     try:
+        descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
         with os.fdopen(descriptor, "w+b") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
         _publish(temporary, target, overwrite)
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        raise OutputError(
+            f"write({str(target)!r})",
+            f"the file cannot be written: {error.strerror}",
+            "nothing of it is kept, rather than a part",
+            "make room, or give a path on another disk",
+        ) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def write_whole(path: str | Path, content: bytes | str, *, overwrite: bool = False) -> Path:

@@ -21,6 +21,7 @@ import numerics.kernel as kernel_module
 from numerics import linker
 from numerics.cache import Store, store
 from numerics.errors import ArgumentsError, CacheWarning
+from numerics.files import OutputError
 from numerics.kernel import compile_program, is_compiled, kernel_key
 from numerics.linker import ObjectFile
 from numerics.object_code import ENTRY, _library, ufunc_from_object
@@ -99,6 +100,13 @@ def test_records_are_private_verified_and_listed(tmp_path):
             assert path.stat().st_mode & 0o777 == 0o700
         assert (records.folder / "program" / "lu2025.icl_error").stat().st_mode & 0o777 == 0o600
     assert records.clear() == 2 and records.entries() == ()
+
+
+def test_what_cannot_be_deleted_is_not_said_to_be(monkeypatch):
+    store().write("program", "lu2025.icl_error", b"text")
+    monkeypatch.setattr(cache, "_unlink", lambda path: None)
+    with pytest.raises(OutputError, match="1 of 1 files in .* cannot be deleted"):
+        store().clear()
 
 
 @pytest.mark.parametrize("name", ["../x", "", ".x", "a/b", "a\0", "x" * 129, "a\n", "/etc/passwd"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -21,6 +22,18 @@ def test_an_error_while_writing_leaves_the_old_file(out):
     with pytest.raises(RuntimeError), whole_file("a.txt", overwrite=True) as file:
         file.write(b"half")
         raise RuntimeError
+    assert (out / "a.txt").read_text() == "old"
+    assert [p.name for p in out.iterdir()] == ["a.txt"]
+
+
+def test_a_full_disk_is_said_and_leaves_nothing(out):
+    write_whole("a.txt", "old")
+    with pytest.raises(OutputError, match=r"a\.txt.*No space left.*make room"):
+        with whole_file("a.txt", overwrite=True) as file:
+            file.write(b"half")
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    with pytest.raises(FileNotFoundError), whole_file("a.txt", overwrite=True):
+        open("another that was to be read")
     assert (out / "a.txt").read_text() == "old"
     assert [p.name for p in out.iterdir()] == ["a.txt"]
 

@@ -211,6 +211,13 @@ def test_only_one_process_writes_a_study(trace, out):
     write_sweep("a.nc", study, Labels({"value": "M"}, {}, {}))
 
 
+def test_a_folder_that_cannot_be_made_is_said(out):
+    (out / "file").write_text("no folder")
+    with pytest.raises(OutputError, match=r"cannot be written: .*a path in a folder of your own"):
+        with BlockStore(out / "file" / ".a.nc.blocks", "0" * 64).hold():
+            pass
+
+
 def test_a_full_disk_stops_the_sweep_and_keeps_what_is_done(trace, out, monkeypatch):
     study = Study.of(trace.program, {"kappa": 0.5, "u": U}, "float64", 10)
     real = os.write
