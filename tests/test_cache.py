@@ -105,7 +105,7 @@ def test_records_are_private_verified_and_listed(tmp_path):
 def test_what_cannot_be_deleted_is_not_said_to_be(monkeypatch):
     store().write("program", "lu2025.icl_error", b"text")
     monkeypatch.setattr(cache, "_unlink", lambda path: None)
-    with pytest.raises(OutputError, match="1 of 1 files in .* cannot be deleted"):
+    with pytest.raises(OutputError, match=r"1 of 1 files in .* cannot be deleted"):
         store().clear()
 
 
