@@ -364,7 +364,7 @@ def _columns(
     return columns, count
 
 
-def _operand(column: list[Exact]) -> list[arb]:
+def _operand(column: list[Any]) -> list[arb]:
     if set(map(type, column)) == {float}:
         return list(map(arb, column))
     return [arb(x) if type(x) is float else as_ball(x) for x in column]

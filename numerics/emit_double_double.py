@@ -33,7 +33,7 @@ _CARRIED = frozenset({"add", "sub", "neg", "abs", "minimum", "maximum"})
 _SHORT = 4
 # about how many machine instructions an operation takes, and how many a pass may have
 _INSTRUCTIONS = {"add": 14, "sub": 14, "mul": 11, "div": 18, "sqrt": 13}
-_INSTRUCTIONS |= dict.fromkeys((*_ROUNDED, "pow"), 500) | {"sqrt": 13}
+_INSTRUCTIONS |= dict.fromkeys((*_ROUNDED, "pow", "power_law_sum"), 500) | {"sqrt": 13}
 _LONGEST = 90
 
 

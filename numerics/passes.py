@@ -51,13 +51,12 @@ def cut_into_passes(
     # The cheapest way to cut what comes before each position, and where its last pass begins.
     cost, begin = [0] + [0] * count, [0] * (count + 1)
     for end in range(1, count + 1):
-        choices = [
-            (cost[start] + alive[start], -start)
-            for start in range(end)
-            if spent[end] - spent[start] <= longest or start == end - 1
-        ]
-        cost[end], start = min(choices)
-        begin[end] = -start
+        start = best = end - 1
+        while start > 0 and spent[end] - spent[start - 1] <= longest:
+            start -= 1
+            if cost[start] + alive[start] < cost[best] + alive[best]:
+                best = start
+        cost[end], begin[end] = cost[best] + alive[best], best
     parts: list[tuple[Instruction, ...]] = []
     end = count
     while end:
