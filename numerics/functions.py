@@ -69,11 +69,11 @@ class ResolventTrace(sp.Function):
         """Return the derivative in kappa (1) or in u (2), in subtraction-free form."""
         kappa, u = cast(tuple[Any, Any], self.args)
         m: Any = self
-        t = m / (1 + m / kappa)
-        slope = t / m + t * u * m / kappa  # 1 - t^2/kappa, without the subtraction
+        a = 1 + m / kappa
+        b = 1 + u * m**2 / kappa  # b/a = 1 - t^2/kappa at t = m/a, without the subtraction
         if argindex == 2:
-            return -(m**2) / slope
-        return -m * (t / kappa) ** 2 / slope
+            return -(m**2) * a / b
+        return -(m**3) / (kappa**2 * a * b)
 
     def _latex(self, printer: Any, exp: str | None = None) -> str:
         kappa, u = self.args
