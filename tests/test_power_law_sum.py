@@ -264,15 +264,15 @@ def test_derivatives_of_wide_balls_hold_those_inside():
     assert all(rough[k].overlaps(inside[k] + arb(0, 1e-8)) for k in range(4))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("page", "result", "at"),
     [
         ("classics.power_law_ridge", "kappa_exact", {"b": "7/4", "c": "3", "n": "40"}),
-        pytest.param(
+        (
             "classics.power_law_error",
             "error_exact",
             {"a": "9/2", "b": "3/2", "h": "0.7", "n": "300"},
-            marks=pytest.mark.slow,
         ),
     ],
 )
