@@ -99,11 +99,11 @@ class _Frame:
         self.facts = Facts.of(self.plan)
         schedule = self.plan.schedule
         first = schedule.iterations[0].before if schedule.iterations else schedule.last
-        self.crossing: set[int] = set()
-        self.validity = self._validity(first)
         self.lines: list[str] = []
         self.depth = 0
         self.held: set[int] = set()  # values that the surrounding text has loaded
+        self.crossing: set[int] = set()  # values that one loop over the lanes leaves to another
+        self.validity = self._validity(first)
 
     def text(self) -> str:
         """Return the module."""
@@ -254,7 +254,7 @@ class _Frame:
                 conditions.append(f"(not unordered(a{k}[i], a{other}[i]))")
         line = f"ok = {' & '.join(conditions) if conditions else 'n > 0'}"
         kept = bool(self.plan.schedule.iterations)
-        kept |= len(self.arithmetic.passes(lanes.instructions)) > 1
+        kept |= len(self._loops(lanes, self.arithmetic)) > 1
         store = ["valid[i] = where(ok, 1.0, 0.0)"] if kept else []
         return _Validity(lanes.number, values, (line, *store), kept)
 
@@ -311,7 +311,7 @@ class _Frame:
 
     def _lanes(self, lanes: Lanes, arithmetic: Arithmetic, ending: Ending) -> None:
         decides = lanes.number == self.validity.lanes
-        passes = arithmetic.passes(lanes.instructions)
+        passes = self._loops(lanes, arithmetic)
         last = len(passes) - 1
         home = {r: k for k, part in enumerate(passes) for i in part for r in i.results}
         decided = max((home.get(v, 0) for v in self.validity.uses), default=0) if decides else -1
@@ -339,6 +339,12 @@ class _Frame:
                     self._write(["ok = valid[i] != 0.0"])
                 self._write(ending.lines)
             self.depth -= 1
+
+    def _loops(self, lanes: Lanes, arithmetic: Arithmetic) -> tuple[tuple[Instruction, ...], ...]:
+        # Beside a root or a sum, what is done once does not repay the compilation of more loops.
+        if self.plan.schedule.iterations and self.depth <= 2:
+            return (lanes.instructions,)
+        return arithmetic.passes(lanes.instructions)
 
     def _load(self, value: int, arithmetic: Arithmetic) -> list[str]:
         instruction: Instruction | None = self.plan.definitions.get(value)
