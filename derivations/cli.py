@@ -114,7 +114,7 @@ def run(arguments: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except MemoryError:
-        _complain("not enough memory for this many points; split the ranges over several calls")
+        _complain("not enough memory: fewer points, or a smaller --size")
         return BAD_INPUT
     except Exception as error:
         if hasattr(error, "show") and hasattr(error, "exit_code"):  # a usage error of the parser

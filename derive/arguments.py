@@ -10,7 +10,7 @@ import numpy as np
 
 from numerics.errors import ArgumentsError, ConvergenceError, DomainError
 from numerics.mask import constraint_masks
-from numerics.program import Program
+from numerics.program import Block, Program
 
 
 def operands(
@@ -141,7 +141,7 @@ def explain_failure(
     Raises
     ------
     DomainError
-        With the first bad index and value.
+        With the first bad index and value, or if an end of a sum is no whole number.
     ConvergenceError
         If every point is inside the domain but a root did not converge.
     """
@@ -180,9 +180,45 @@ def explain_failure(
     shown = ", ".join(
         f"{a} = {float(f[where])!r}" for a, f in zip(program.arguments, full, strict=True)
     )
+    _check_ends(name, program, [float(f[where]) for f in full])
     raise ConvergenceError(
         f"{name}(...)",
         f"the root did not converge at {shown}",
         "the iteration reached its limit before successive values agreed",
         f'{name}(..., invalid="nan"), or {name}.ball(...) for a certified value',
     )
+
+
+def _check_ends(name: str, program: Program, point: Sequence[float]) -> None:
+    """Raise if an argument that is an end of a sum is no whole number, or too large."""
+    from numerics.emit_iterations import MAXIMUM_TERMS
+
+    for k in sorted(_ends_of_sums(program)):
+        a, value = program.arguments[k], point[k]
+        if value % 1 == 0 and value <= MAXIMUM_TERMS:
+            continue
+        wrong = "is too many terms" if value % 1 == 0 else "is not a whole number"
+        raise DomainError(
+            f"{name}({a}=...)",
+            f"{a} = {value!r} {wrong}",
+            f"it is an end of a sum, which has {MAXIMUM_TERMS} terms at most",
+            f"{name}(..., {a}={min(max(round(min(value, 1e9)), 1), MAXIMUM_TERMS)})",
+        )
+
+
+def _ends_of_sums(program: Program) -> set[int]:
+    """Return which arguments are ends of sums over an index."""
+    arguments: dict[int, int] = {}
+    found: set[int] = set()
+
+    def read(block: Block) -> None:
+        for i in block.instructions:
+            if i.op == "argument":
+                arguments[i.results[0]] = i.attribute
+            if i.op == "sum":
+                found.update(arguments[v] for v in i.inputs if v in arguments)
+            if i.block is not None:
+                read(i.block)
+
+    read(program.body)
+    return found

@@ -303,10 +303,19 @@ class Derivation:
         ConditionError
             If the derivation has no simulator.
         ArgumentsError
-            If a parameter is missing or unknown.
+            If a parameter is missing or unknown, or a count is no whole number.
         """
         simulator = self.simulator
         self._check_names(simulator, parameters)
+        for name in ("size", "seeds"):
+            count = parameters.get(name, 1)
+            if not hasattr(count, "__index__") or isinstance(count, bool) or count < 1:
+                raise ArgumentsError(
+                    f"{self.id}.simulate({name}={str(count)[:40]}, ...)",
+                    f"{name} is not a whole number from 1",
+                    "it counts the dimensions or the replicas of a simulation",
+                    f"{self.id}.simulate({name}=16, ...)",
+                )
         return simulator(**parameters)
 
     def _check_names(self, simulator: Callable[..., Any], given: Mapping[str, Any]) -> None:

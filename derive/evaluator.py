@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from numerics.array_libraries import lifted
 from numerics.errors import ArgumentsError
 from numerics.program import Program
@@ -119,7 +117,7 @@ class Evaluator:
             )
         check_names(self.name, self.program.arguments, values)
         arrays = operands(self.name, self.program.arguments, values, out)
-        if out is None and any(type(x) is not float and type(x) is not np.ndarray for x in arrays):
+        if out is None:
             outputs = 2 if self.kernel.precision == "double-double" else 1
             found = lifted(partial(self._evaluate, invalid=invalid), arrays, outputs)
             if found is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 from collections.abc import Mapping
 from contextlib import nullcontext
 from importlib.metadata import version
@@ -86,6 +87,8 @@ def sweep(
     xarray = require_xarray()
     study = _study(formula, precision, invalid, block_points, values)
     labels = labels_of(formula, precision, study)
+    if path is None:
+        _check_memory(formula, study)
     if progress:
         from numerics.progress import progress as bar
 
@@ -113,6 +116,21 @@ def sweep(
     }
     attributes = {**labels.attributes, "study": study.digest, **counts}
     return xarray.Dataset(variables, coordinates, attributes)
+
+
+def _check_memory(formula: Formula, study: Study) -> None:
+    try:
+        there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # no such question on this system
+        return
+    need = 8 * study.size * len(study.outputs)
+    if need > there:
+        raise ArgumentsError(
+            f"sweep({formula.name}, ...)",
+            f"{study.size:.6g} points need {need / 2**30:.3g} GiB",
+            f"this machine has {there / 2**30:.3g} GiB of memory",
+            f'sweep({formula.name}, ..., path="points.zarr"), or a coarser grid',
+        )
 
 
 def read_sweep(path: str | Path) -> xarray.Dataset:

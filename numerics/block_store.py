@@ -152,6 +152,10 @@ class BlockStore:
                 )
             yield
 
+    def count(self) -> int:
+        """Return how many blocks are there."""
+        return len(self._records.entries())
+
     def remove(self) -> None:
         """Delete the folder with everything in it."""
         shutil.rmtree(self.folder, ignore_errors=True)

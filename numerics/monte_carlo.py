@@ -61,7 +61,7 @@ def realised_count(name: str, ratio: float, scale: int, power: int = 1) -> int:
     Raises
     ------
     DomainError
-        If the ratio is not positive and finite, or rounds to nothing.
+        If the ratio is not positive and finite, or rounds to nothing, or the dimension is below 1.
 
     Examples
     --------
@@ -75,6 +75,13 @@ def realised_count(name: str, ratio: float, scale: int, power: int = 1) -> int:
             f"{name} = {ratio!r} is outside {name} > 0",
             "it is a ratio of counts",
             f"write {name}=1.0",
+        )
+    if scale < 1:
+        raise DomainError(
+            call,
+            f"the dimension {scale!r} is below 1",
+            "a matrix has so many rows",
+            "size=64",
         )
     count = round(ratio * scale**power)
     if count < 1:

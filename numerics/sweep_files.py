@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from numerics.block_store import BlockStore
-from numerics.errors import ArgumentsError
+from numerics.errors import ArgumentsError, DeriveError
 from numerics.files import OutputError
 from numerics.sweep import Computed, Numbers, Study, add_counts, run_study
 
@@ -102,6 +103,7 @@ def write_sweep(
             "folders are not made silently, a slip of the pen would make one",
             f"mkdir -p {str(target.parent)!r}",
         )
+    _check_room(target, study)
     store = BlockStore(target.with_name(f".{target.name}.blocks"), study.digest)
     if target.exists():
         if study_of(target) == study.digest:  # complete; only the blocks may be left to remove
@@ -112,14 +114,19 @@ def write_sweep(
                 f"sweep(..., path={str(path)!r})",
                 "the path is taken by something else",
                 "it may hold results of another run",
-                "another path, or overwrite=True to replace it",
+                "another path, or overwrite=True (--force in a shell) to replace it",
             )
     assembled = store.folder / f"assembled{target.suffix}"
     with store.hold():
         _delete(assembled)
-        for index, computed in run_study(study, store, client):
-            if finished is not None:
-                finished(index, computed)
+        try:
+            for index, computed in run_study(study, store, client):
+                if finished is not None:
+                    finished(index, computed)
+        except DeriveError:
+            if store.count() <= 1:  # refused at the first block: there is nothing to resume
+                store.remove()
+            raise
         write(assembled, study, labels, _stored(study, store))
         _flush(assembled)
         if target.exists():
@@ -127,6 +134,19 @@ def write_sweep(
         os.replace(assembled, target)
         store.remove()
     return target
+
+
+def _check_room(target: Path, study: Study) -> None:
+    free = shutil.disk_usage(target.parent).free
+    # Numbers hardly compress, and the blocks are kept until the file is whole.
+    need = 8 * study.size * len(study.outputs)
+    if need > free:
+        raise OutputError(
+            f"sweep(..., path={str(target)!r})",
+            f"{study.size:.6g} points need {need / 2**30:.3g} GiB",
+            f"the disk of {str(target.parent)!r} has {free / 2**30:.3g} GiB left",
+            "a coarser grid, or one sweep for each part of it",
+        )
 
 
 def study_of(path: str | Path) -> str:

@@ -196,3 +196,27 @@ def test_a_number_beyond_float64_is_refused_by_its_name():
 def test_a_simulation_without_its_parameters_names_them(id):
     with pytest.raises(ArgumentsError, match="missing kappa, missing rho, missing lam"):
         derivations.get(id).simulate(tau=1, alpha=1)
+
+
+@pytest.mark.parametrize("wrong", [0, -3, 2.5, "16", True, None])
+@pytest.mark.parametrize("name", ["size", "seeds"])
+def test_sizes_and_replicas_are_counted(name, wrong):
+    d = derivations.get("classics.marchenko_pastur")
+    given = {"size": 8, "seeds": 2, "kappa": 0.5, "u": 1.5, name: wrong}
+    with pytest.raises(ArgumentsError, match=f"{name} is not a whole number"):
+        d.simulate(**given)
+
+
+def test_an_end_of_a_sum_is_a_whole_number():
+    """Once it was a root that did not converge."""
+    letters = Notation()
+    n, x = letters.quantity("n", "terms", lower=0, integer=True), letters.quantity("x", "", lower=0)
+    k = sp.Symbol("k", integer=True, positive=True)
+    total = Formula.define(
+        "t", (n, x), sp.Sum(x / (k + x), (k, 1, n)), domain=letters.domain("n", "x")
+    )
+    assert abs(float(total(n=2, x=3.0)) - (3 / 4 + 3 / 5)) < 1e-15
+    with pytest.raises(DomainError, match=r"n = 2\.5 is not a whole number.*end of a sum"):
+        total(n=np.array([1.0, 2.5]), x=3.0)
+    with pytest.raises(DomainError, match=r"n = 100000000\.0 is too many terms.*n=10000000"):
+        total(n=1e8, x=3.0)

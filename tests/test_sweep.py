@@ -211,6 +211,17 @@ def test_only_one_process_writes_a_study(trace, out):
     write_sweep("a.nc", study, Labels({"value": "M"}, {}, {}))
 
 
+def test_more_points_than_there_is_room_for(trace, out):
+    wide = np.linspace(1.0, 2.0, 2 * 10**6)
+    with pytest.raises(ArgumentsError, match=r"4e\+12 points need .* memory.*path="):
+        sweep(trace, kappa=wide, u=wide)
+    with pytest.raises(OutputError, match=r"4e\+12 points need .* GiB left"):
+        sweep(trace, path="a.zarr", kappa=wide, u=wide)
+    with pytest.raises(DomainError):
+        sweep(trace, path="a.nc", kappa=[-1.0, 1.0], u=U)
+    assert not list(out.iterdir())
+
+
 def test_a_folder_that_cannot_be_made_is_said(out):
     (out / "file").write_text("no folder")
     with pytest.raises(OutputError, match=r"cannot be written: .*a path in a folder of your own"):

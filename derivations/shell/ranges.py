@@ -19,7 +19,7 @@ LONGEST_TEXT = 65_536
 MOST_POINTS = 10**8
 
 _NUMBER = re.compile(r"[+-]?(?:\d{1,40}(?:\.\d{0,80})?|\.\d{1,80})(?:[eE][+-]?\d{1,4})?\Z", re.A)
-_COUNT = re.compile(r"\d{1,9}\Z", re.A)
+_COUNT = re.compile(r"\d{1,400}\Z", re.A)
 _NAME = re.compile(r"--([A-Za-z][A-Za-z0-9_]{0,63})(?:=(.*))?\Z", re.S)
 
 FORMS = "0.5, a:b:n, log:a:b:n, a,b,c or inf"
@@ -142,10 +142,49 @@ def check_size(call: str, count: int) -> None:
     if count > MOST_POINTS:
         raise DomainError(
             call,
-            f"{count} points need {8 * count / 2**30:.1f} GiB for the results alone",
+            f"{count:.6g} points need {_gibibytes(count)} for the results alone",
             f"one call evaluates at most {MOST_POINTS}",
-            "split the range over several calls",
+            "fewer points, or several calls with a part of the range each",
         )
+
+
+def _gibibytes(count: int) -> str:
+    return f"{8 * count / 2**30:.3g} GiB" if count < 10**300 else "more memory than there is"
+
+
+def parse_sizes(text: str) -> list[int]:
+    """Read the dimensions of a simulation.
+
+    Parameters
+    ----------
+    text : str
+        As for :func:`parse_range`.
+
+    Returns
+    -------
+    list of int
+        Each at least 1.
+
+    Raises
+    ------
+    ArgumentsError
+        If one is not a whole number.
+
+    Examples
+    --------
+    >>> parse_sizes("16,32,64")
+    [16, 32, 64]
+    """
+    values = parse_range("size", text).values.reshape(-1).tolist()
+    bad = [v for v in values if not (1 <= v < 2**53 and v == int(v))]
+    if bad:
+        raise ArgumentsError(
+            f"--size {text[:60]}",
+            f"{bad[0]:g} is not a whole number from 1",
+            "a matrix has so many rows",
+            "--size 16,32,64",
+        )
+    return [int(v) for v in values]
 
 
 def _number(call: str, name: str, item: str) -> float:

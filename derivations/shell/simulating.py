@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from derivations.shell.evaluating import check_suffix
-from derivations.shell.ranges import parse_arguments, parse_range
+from derivations.shell.ranges import parse_arguments, parse_range, parse_sizes
 from derivations.shell.terminal import find, note, progress, say
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def simulate(
             )
         parameters[name] = float(values)
     check_parameters(command, derivation, parameters)
-    sizes = [int(s) for s in parse_range("size", size).values.reshape(-1)]
+    sizes = parse_sizes(size)
     results = []
     with progress(f"{id}, {seeds} seeds a size", len(sizes)) as advance:
         for each in sizes:

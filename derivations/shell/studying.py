@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from derivations.shell.ranges import check_size, parse_arguments, parse_range
+from derivations.shell.ranges import check_size, parse_arguments, parse_range, parse_sizes
 from derivations.shell.simulating import check_parameters
 from derivations.shell.terminal import find, note, progress, say
 
@@ -47,7 +47,7 @@ def study(
         for name, text in parse_arguments(command, context.args).items()
     }
     check_parameters(command, derivation, {n: float(v[0]) for n, v in ranges.items()})
-    sizes = [int(s) for s in parse_range("size", size).values.reshape(-1)]
+    sizes = parse_sizes(size)
     check_size(command, math.prod(len(v) for v in ranges.values()) * len(sizes) * seeds)
     points = grid(**ranges)
     sweep = MonteCarloSweep(id, derivation.simulator, points, sizes, seeds, seed)
