@@ -2,7 +2,7 @@ r"""Spectra with infinitely many modes of a power law, in a form that compiles a
 
 A trace of a rational function over the modes :math:`s_k=c\,k^{-b}`, :math:`k=1,2,\dots`, is a sum
 of a few :class:`~numerics.functions.PowerLawSum`, one for each power of the eigenvalue and each
-pole.  A fixed point over such a spectrum is then like any other: float64 kernels and balls.
+pole.  A fixed point over such a spectrum is then like any other: kernels, balls and exports.
 """
 
 from __future__ import annotations

@@ -25,6 +25,7 @@ from numerics.double_double import (
     logarithm_float,
     multiply,
     multiply_float,
+    square,
     square_root_float,
 )
 from numerics.double_double_functions import LOGARITHMS, exponential, logarithm
@@ -314,10 +315,15 @@ def mode(
     """Return the term of a mode given its logarithm."""
     zh, zl = multiply(kh, kl, -qh, -ql)
     zh, zl = exponential(zh, zl)
+    if ph == qh and pl == ql:  # degrees of freedom
+        eh, el = zh, zl
+    elif ph == 2.0 * qh and pl == 2.0 * ql:
+        eh, el = square(zh, zl)
+    else:
+        eh, el = multiply(kh, kl, -ph, -pl)
+        eh, el = exponential(eh, el)
     zh, zl = multiply(zh, zl, xh, xl)
     rh, rl = resolvent_power(zh, zl, mh, ml)
-    eh, el = multiply(kh, kl, -ph, -pl)
-    eh, el = exponential(eh, el)
     return multiply(eh, el, rh, rl)
 
 

@@ -127,9 +127,11 @@ class PowerLawSum(sp.Function):
 
     Notes
     -----
-    Float kernels and balls add the first modes and an incomplete Beta function with
-    Euler-Maclaurin corrections, at a cost that does not depend on x; in balls what is left out is
-    bounded (:mod:`numerics.power_law_ball`).  Differentiable in x.
+    Kernels, exported sources and balls add the first modes and an incomplete Beta function with
+    Euler-Maclaurin corrections, at a cost that does not depend on x: floats to the rounding of
+    their powers, pairs to 31 digits, balls with a bound on what is left out
+    (:mod:`numerics.power_law_series`, :mod:`numerics.double_double_power_law`,
+    :mod:`numerics.power_law_ball`).  Differentiable in x; balls have derivatives in p, q and m too.
 
     Examples
     --------
@@ -162,7 +164,8 @@ class PowerLawSum(sp.Function):
                 f"diff of {self}",
                 f"argument {argindex} is an exponent",
                 "its derivative holds logarithms of the modes, which are no PowerLawSum",
-                "differentiate in the ridge or in a scale",
+                "differentiate in the ridge or in a scale; numerics.audit.condition_number has "
+                "certified slopes in exponents too",
             )
         return cast(sp.Expr, -m * PowerLawSum(p + q, q, m + 1, x))
 

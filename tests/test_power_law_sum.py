@@ -65,6 +65,8 @@ def scattered(rng, size):
         rng.random(size) < 0.4, rng.integers(1, 5, size), 10 ** rng.uniform(-1, 1, size)
     )
     at = 10 ** rng.uniform(-8, 16, size)
+    decay[::7], decay[3::7] = 1 + rate[::7], 2 + 2 * rate[3::7]  # as in degrees of freedom
+    rate[::7], rate[3::7] = 1 + rate[::7], 1 + rate[3::7]
     at[::11], at[1::13] = 0.0, 10 ** rng.uniform(-320, 250, len(at[1::13]))
     return decay, rate, power.astype(float), at
 
