@@ -305,10 +305,25 @@ class Derivation:
         ArgumentsError
             If a parameter is missing or unknown, or a count is no whole number.
         """
+        self.check_parameters(parameters)
+        return self.simulator(**parameters)
+
+    def check_parameters(self, given: Mapping[str, Any]) -> None:
+        """Raise unless these are parameters with which :meth:`simulate` can be called.
+
+        Parameters
+        ----------
+        given : mapping
+            ``size``, ``seeds`` and the parameters of the result.
+
+        Raises
+        ------
+        ArgumentsError
+            If a parameter is missing or unknown, or a count is no whole number.
+        """
         simulator = self.simulator
-        self._check_names(simulator, parameters)
         for name in ("size", "seeds"):
-            count = parameters.get(name, 1)
+            count = given.get(name, 1)
             if not hasattr(count, "__index__") or isinstance(count, bool) or count < 1:
                 raise ArgumentsError(
                     f"{self.id}.simulate({name}={str(count)[:40]}, ...)",
@@ -316,9 +331,6 @@ class Derivation:
                     "it counts the dimensions or the replicas of a simulation",
                     f"{self.id}.simulate({name}=16, ...)",
                 )
-        return simulator(**parameters)
-
-    def _check_names(self, simulator: Callable[..., Any], given: Mapping[str, Any]) -> None:
         known = inspect.signature(simulator).parameters.values()
         named = {p.name: p.default is p.empty for p in known if p.kind is p.KEYWORD_ONLY}
         wanted = [n for n, needed in named.items() if needed]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from numerics.errors import ArgumentsError
+from numerics.errors import ArgumentsError, DomainError
 from numerics.monte_carlo_sweep import MonteCarloSweep, SweepResult, grid
 
 if TYPE_CHECKING:
@@ -66,7 +66,10 @@ def sweep_simulation(
     ConditionError
         If the derivation has no simulator.
     ArgumentsError
-        If an axis is not one-dimensional.
+        If a parameter is missing or unknown, an axis is not one-dimensional, or a size is no whole
+        number.
+    DomainError
+        If no cell at all has a value.
 
     Examples
     --------
@@ -76,15 +79,27 @@ def sweep_simulation(
     >>> dict(data.sizes)
     {'kappa': 2, 'size': 2, 'replica': 3}
     """
-    arrays = {name: np.asarray(value, dtype=float) for name, value in values.items()}
-    wide = [n for n, a in arrays.items() if a.ndim > 1 or a.size == 0]
-    if wide:
+    call = f"sweep_simulation({derivation.id}, ...)"
+    if isinstance(sizes, str) or not isinstance(sizes, Sequence | np.ndarray) or len(sizes) == 0:
         raise ArgumentsError(
-            f"sweep_simulation({derivation.id}, ...)",
-            f"{wide[0]} has shape {arrays[wide[0]].shape}",
-            "every parameter is a number or a one-dimensional axis",
-            f"sweep_simulation(..., {wide[0]}=[0.5, 1.0, 2.0])",
+            call,
+            f"sizes = {str(sizes)[:40]} is not a list of dimensions",
+            "every point is simulated at each of them",
+            f"sweep_simulation({derivation.id}, sizes=[16, 32, 64], ...)",
         )
+    for size in sizes:
+        derivation.check_parameters({**values, "size": size, "seeds": replicas})
+    arrays = {}
+    for name, value in values.items():
+        arrays[name] = array = np.asarray(value)
+        if array.ndim > 1 or array.size == 0 or array.dtype.kind not in "iuf":
+            raise ArgumentsError(
+                call,
+                f"{name} has shape {array.shape} and type {array.dtype}",
+                "every parameter is a number or a one-dimensional axis",
+                f"sweep_simulation(..., {name}=[0.5, 1.0, 2.0])",
+            )
+        arrays[name] = array.astype(float)
     points = grid(**{n: a.reshape(-1) for n, a in arrays.items()})
     study = MonteCarloSweep(derivation.id, derivation.simulator, points, sizes, replicas, seed)
     context = nullcontext(lambda cells: None)
@@ -102,6 +117,13 @@ def sweep_simulation(
 
         pool = workers if client is None else client.get_executor()
         result = study.run(folder, workers=pool, progress=report)
+    if len(result.failures) == len(result.outcomes):
+        raise DomainError(
+            call,
+            f"none of {len(result.outcomes)} cells has a value",
+            f"the first of them: {result.failures[0]}",
+            f"sweep_simulation({derivation.id}, ...) at points of the domain",
+        )
     return _dataset(derivation, result, arrays)
 
 

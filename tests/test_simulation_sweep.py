@@ -6,7 +6,7 @@ import pytest
 import derivations
 from derive.errors import ConditionError
 from derive.simulation_sweep import sweep_simulation
-from numerics.errors import ArgumentsError
+from numerics.errors import ArgumentsError, DomainError
 
 xarray = pytest.importorskip("xarray")
 GRID = {"kappa": [0.5, 2.0, 3.0], "u": 0.3}
@@ -73,3 +73,20 @@ def _simulates(page) -> bool:
         return page.simulator is not None
     except ConditionError:
         return False
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"sizes": 16}, "not a list of dimensions"),
+        ({"sizes": []}, "not a list of dimensions"),
+        ({"sizes": [16, 2.5]}, "size is not a whole number"),
+        ({"replicas": 0}, "seeds is not a whole number"),
+        ({"nu": 1.0}, "unknown nu"),
+        ({"kappa": "a"}, "kappa has shape"),
+        ({"kappa": -1.0}, "none of 4 cells has a value"),
+    ],
+)
+def test_bad_input_is_said_before_or_after_but_said(page, wrong, said):
+    with pytest.raises((ArgumentsError, DomainError), match=said):
+        sweep_simulation(page, **{"sizes": [8, 12], "replicas": 2, "kappa": 0.5, "u": 0.3, **wrong})

@@ -70,3 +70,5 @@ def study(
     if output is not None:
         write_whole(output, result.table(), overwrite=force)
         note(f"wrote {output}")
+    if not good:
+        raise typer.Exit(1)
