@@ -26,7 +26,7 @@ test-slow: $(VENV)/installed
 	$(PYTEST) -m slow $(TESTS)
 
 accuracy: $(VENV)/installed
-	$(PYTEST) -m table
+	$(PYTEST) --no-loadscope-reorder -m table
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .

@@ -312,7 +312,8 @@ def _apart(single: np.ndarray, auto: np.ndarray) -> np.ndarray:
     """Return where float64 alone is farthest from the automatic value, right to a few ulp."""
     with np.errstate(all="ignore"):
         apart = np.abs(single / auto - 1)
-    apart = np.where(np.isnan(auto), -1.0, np.nan_to_num(apart, nan=np.inf))
+    apart = np.where(single == auto, 0.0, np.nan_to_num(apart, nan=np.inf))
+    apart = np.where(np.isnan(auto), -1.0, apart)
     return np.argsort(-apart)[:SINGLED_OUT]
 
 
