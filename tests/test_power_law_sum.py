@@ -326,3 +326,19 @@ def test_few_points_escalate_and_all_keep_the_promise(page, result, box):
     report = audit(formula.program, auto, points)
     assert report.passed and report.compared == 300
     assert auto.escalated.balls == 0 and auto.escalated.double_double < 30
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("op", "low", "high"), [("zeta", 0.01, 8.0), ("gamma", 0.02, 160.0)])
+def test_series_that_cancel_escalate(op, low, high):
+    """Zeta below 1 is what twelve terms leave of an integral: float64 loses digits there."""
+    b = Builder(("x",))
+    program = b.program({"f": b.op(op, b.argument("x"))})
+    x = np.random.default_rng(43).uniform(low, high, 300)
+    x[:60] = np.linspace(0.02, 0.9, 60)
+    auto = EscalatingKernel(program)
+    assert audit(program, auto, {"x": x}).passed
+    assert (auto.escalated.double_double > 10) == (op == "zeta")
+    alone = np.array([float(getattr(mpmath, op)(v)) for v in x])
+    lost = np.abs(compile_program(program)(x) / alone - 1).max()
+    assert (lost > 1e-15 * 5) == (op == "zeta")  # without estimates the promise would be broken
