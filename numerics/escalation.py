@@ -230,8 +230,12 @@ def _roomy(x: np.ndarray) -> np.ndarray:
 
 
 def _accepted(error: np.ndarray, allowance: np.ndarray) -> np.ndarray:
-    """Tell which estimates are small enough; no condition allows a value without a digit."""
-    return (error <= CONSTANT_ALLOWANCE) | ((error <= allowance) & (error < NO_DIGIT))
+    """Tell which estimates are small enough; no condition allows a value without a digit.
+
+    Nor does an infinite one: what overflowed is the estimate of it.
+    """
+    allowed = (error <= allowance) & (error < NO_DIGIT) & (allowance < np.inf)
+    return (error <= CONSTANT_ALLOWANCE) | allowed
 
 
 def doubt_program(program: Program) -> Program:
