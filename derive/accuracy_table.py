@@ -252,8 +252,13 @@ def measure(
         auto.escalated.double_double,
         auto.escalated.balls,
         max((m.error for m in alone), default=0.0),
-        tuple(m.point for m in alone[:KEPT]),
+        _distinct([*(_floats(p) for p in kept), *(m.point for m in alone[:KEPT])]),
     )
+
+
+def _distinct(points: Sequence[Mapping[str, float]]) -> tuple[Mapping[str, float], ...]:
+    """Return the points once each, in order."""
+    return tuple({tuple(sorted(point.items())): point for point in points}.values())
 
 
 def axes_of(box: Mapping[str, tuple[float, float, tuple[float, ...], bool]]) -> dict[str, Axis]:
