@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import cast
 
 import sympy as sp
 
 from derive.dyson import DysonSystem
 from derive.errors import ArgumentsError, BranchError, ConditionError
+from derive.polynomial_ring import irreducible_factors
 from derive.reduction import ReductionStep, merge_unknowns, witness
 from derive.spectral_trace import SpectralTrace, substituted
 from derive.spectrum_values import numeric_value
@@ -166,10 +167,10 @@ def _rooted(expression: sp.Expr, rational: Mapping[sp.Symbol, sp.Expr]) -> sp.Ex
 
 def _select(expression: sp.Expr, points: list[Point]) -> sp.Expr:
     """Return the irreducible factor of the numerator that vanishes at the solutions."""
-    numerator = sp.fraction(sp.together(expression))[0]
-    split: Any = sp.factor_list(sp.expand(numerator))
-    _, factors = split
-    vanishing = [f for f, _ in factors if all(_relative(f, p) < 1e-7 for p in points)]
+    # SymPy draws at random where to begin, and sometimes takes minutes instead of milliseconds
+    letters = tuple(sorted(cast(set[sp.Symbol], expression.free_symbols), key=str))
+    factors = irreducible_factors(letters, expression)
+    vanishing = [f for f in factors if all(_relative(f, p) < 1e-7 for p in points)]
     if not vanishing:
         raise BranchError(
             "eliminate_to_polynomials",
