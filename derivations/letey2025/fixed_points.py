@@ -93,6 +93,8 @@ PIECES = (
     Let(w, v + zeta * mixed(zeta) / kappa),
     Let(M, C.trace(1 / (c + zeta)) / v),
 )
+# 1 - xi M as a sum of positive terms: few samples leave tau less that, not tau - 1 + xi M.
+TAKEN = (q + xi * C.trace(c / (c + zeta))) / z
 SLOPE = mixed(zeta) + q * (C.trace(1 / (c + zeta) ** 2) + M * mixed(zeta) / kappa) / v
 
 
@@ -117,9 +119,7 @@ def excess_fixed_point() -> FixedPoint:
     Above its root the left side increases and is convex in the excess, and the start lies above,
     so the iteration decreases to the root.
     """
-    # 1 - xi M is a sum of positive terms: few samples leave tau less that, not tau - 1 + xi M.
-    taken = (q + xi * C.trace(c / (c + zeta))) / z
-    total = sp.Piecewise((tau - taken, tau < HALF), (delta + xi * M, True))
+    total = sp.Piecewise((tau - TAKEN, tau < HALF), (delta + xi * M, True))
     slope = y * w + xi * s_1
     return FixedPoint(
         (epsilon,),

@@ -19,6 +19,7 @@ from derivations.letey2025.estimator_moments import (
 )
 from derivations.letey2025.fixed_points import (
     SLOPE,
+    TAKEN,
     excess_fixed_point,
 )
 from derivations.letey2025.joint_spectrum import two_atoms
@@ -153,6 +154,12 @@ def _equation_of_xi(page):
         FREE + q * M + xi * M,
         sp.S.One,
         "s = tr BG = t + qM = 1 - xi M",
+        given=given,
+    )
+    page.rewrite(
+        1 - xi * M,
+        TAKEN,
+        "the same over z: sums of positive terms, for few samples",
         given=given,
     )
     falling = page.derive(
