@@ -20,9 +20,10 @@ import derivations
 from derive.export import LANGUAGES
 from numerics import double_double_power_law as pairs
 from numerics import power_law_series as floats
-from numerics.audit import audit, condition_number
+from numerics.audit import audit
 from numerics.ball import working_precision
 from numerics.ball_operations import Inconclusive, Jet
+from numerics.condition import condition_number
 from numerics.escalation import EscalatingKernel
 from numerics.export.references import reference_values
 from numerics.export.source import write_source

@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
-from numerics.audit import condition_number
 from numerics.ball import enclose, evaluate
+from numerics.condition import condition_number
 from numerics.errors import DeriveError
 from numerics.export.source import Reference
 from numerics.program import Program
